@@ -1,0 +1,32 @@
+# The commands of the README. Each sets up all that it needs first.
+.PHONY: setup demo test bench calibrate lint types imports lock clean
+PYTHON ?= python3
+BIN := .venv/bin
+
+setup: .setup/done
+
+.setup/done: requirements.lock pyproject.toml setup.sh
+	@bash setup.sh
+
+demo: setup
+	@$(BIN)/harness demo
+
+test: setup
+	@$(BIN)/nox --non-interactive
+
+calibrate: setup
+	@$(BIN)/harness calibrate
+
+bench: setup
+	@$(BIN)/nox --non-interactive -s bench
+
+lint types imports: setup
+	@$(BIN)/nox --non-interactive -s $@
+
+# Needs uv; writes versions and hashes of all dependencies, for all platforms.
+lock:
+	uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url \
+	  --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,5 @@
+"""`python -m harness` is the `harness` program."""
+
+from harness.cli.main import run
+
+run()

@@ -1,0 +1,62 @@
+"""Judges and renders a stored run: what `analyse` and `report` do, and `run` at its end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from harness.judge.compose import judge
+from harness.ledger.evidence import read_ledgers, read_read_backs
+from harness.model.codec import to_indented_json
+from harness.model.judgement import Judgement
+from harness.report.html import render_html
+from harness.report.junit import render_junit
+from harness.report.openmetrics import read_last_success, render_metrics
+from harness.report.summary import Report
+from harness.store import RunDirectory
+
+
+def judge_run(run: RunDirectory) -> Judgement:
+    """Judges the run's history and writes verdict.json; no server is needed.
+
+    The same run gives the same bytes, today and in years.
+    """
+    judgement = judgement_of(run)
+    run.verdict.write_bytes(to_indented_json(judgement))
+    return judgement
+
+
+def judgement_of(run: RunDirectory) -> Judgement:
+    """The judgement of a stored run, without writing anything."""
+    history = run.read_history()
+    return judge(
+        run.read_plan(),
+        history,
+        ledgers=read_ledgers(run.ledger, history),
+        read_backs=read_read_backs(run.ledger, history),
+    )
+
+
+def report_of(run: RunDirectory) -> Report:
+    """All that a report shows of a judged run."""
+    return Report(
+        judgement=run.read_judgement(),
+        plan=run.read_plan(),
+        run=run.read_run_record(),
+    )
+
+
+def render_run(run: RunDirectory) -> Report:
+    """Writes report.html, junit.xml and metrics.prom beside the verdict."""
+    report = report_of(run)
+    run.report.write_text(render_html(report), encoding="utf-8")
+    run.junit.write_text(render_junit(report), encoding="utf-8")
+    run.metrics.write_text(render_metrics(report, _last_success(run)), encoding="utf-8")
+    return report
+
+
+def _last_success(run: RunDirectory) -> datetime | None:
+    """When the runs before this one last passed: a failed run must not make that forgotten."""
+    before = run.before()
+    if before is None or not before.metrics.is_file():
+        return None
+    return read_last_success(before.metrics.read_text(encoding="utf-8"))

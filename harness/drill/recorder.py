@@ -1,0 +1,54 @@
+"""Writes history.jsonl: one fact a line, on disk before anyone acts on it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.errors import RecordError
+from harness.model.codec import to_json
+from harness.model.history import Entry, Event
+from harness.ports import Clock
+
+
+class Recorder:
+    """Appends facts; each call returns when its line is fsynced. Safe from several threads."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        """Creates the file; RecordError where there is one already, or where it cannot be made."""
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sequence = 0
+        try:
+            self._file = path.open("xb", buffering=0)
+        except OSError as error:
+            raise RecordError(f"{path}: the history cannot be begun: {error}") from error
+
+    def __call__(self, fact: Event) -> None:
+        """Writes one fact; RecordError if the disk does not take it."""
+        with self._lock:
+            entry = Entry(sequence=self._sequence, at=self._clock.now(), fact=fact)
+            try:
+                self._file.write(to_json(entry) + b"\n")
+                os.fsync(self._file.fileno())
+            except (OSError, ValueError) as error:
+                raise RecordError(
+                    f"{self._path}: fact {self._sequence} could not be written: {error}",
+                    hint=f"df {self._path.parent}",
+                ) from error
+            self._sequence += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()

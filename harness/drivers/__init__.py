@@ -1,0 +1,1 @@
+"""The only sockets, subprocesses and clocks of the harness; one module per system."""

@@ -1,0 +1,1 @@
+"""The values that flow through the harness: standard library and msgspec only, no I/O."""

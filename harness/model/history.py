@@ -1,0 +1,382 @@
+"""History: the facts of a run, append-only, each one written to disk before it is believed.
+
+Facts only. Whether a fact is good or bad is for the judges; a fact that could not be had says
+so in its own fields (`error`), so that a judge sees absence instead of silence.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from harness.model.instant import Bracket, Instant
+from harness.model.subject import Region
+from harness.model.suite import Level
+
+
+class Outcome(enum.StrEnum):
+    """What came of one operation; a timeout is INDETERMINATE: it may or may not have happened."""
+
+    OK = "OK"
+    FAIL = "FAIL"
+    INDETERMINATE = "INDETERMINATE"
+
+
+class Blame(enum.StrEnum):
+    """What an error of a restore or of a step speaks against."""
+
+    BACKUP = "backup"
+    """The backup, its key or its archive: what is tested does not do what it must."""
+
+    SURROUNDINGS = "surroundings"
+    """The place the drill ran in: a full disk, a missing program, a store that refuses or times
+    out. Nothing is learned of the backup."""
+
+    DEADLINE = "deadline"
+    """Time: it was given up, and might have ended well later."""
+
+
+class Phase(enum.StrEnum):
+    """The parts of a restore, in the order in which they begin."""
+
+    PROVISION = "provision"
+    """Directories and empty servers."""
+
+    LIST = "list"
+    """Finding the backup in the store."""
+
+    FETCH = "fetch"
+    """Objects to local disk; decryption and decompression where the tool does them in stream."""
+
+    DECOMPRESS = "decompress"
+    """Decrypting and unpacking, where it is a step of its own."""
+
+    REPLAY = "replay"
+    """WAL or AOF replay, or loading an RDB file into memory."""
+
+    PROMOTE = "promote"
+    """From the end of replay to a server in its writable role."""
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Backup(_Value, frozen=True, kw_only=True):
+    """One backup as its tool lists it. Times are the subject's own clock."""
+
+    label: str
+    kind: str
+    """`full`, `diff`, `incr` for PostgreSQL; `snapshot` for Redis."""
+
+    started: datetime
+    stopped: datetime
+    size_bytes: int
+    """What it restores to."""
+
+    stored_bytes: int | None = None
+    references: tuple[str, ...] = ()
+    error: str | None = None
+    """What the tool itself says is wrong with it."""
+
+
+class CatalogueRead(_Value, frozen=True, kw_only=True, tag_field="event", tag="catalogue-read"):
+    """What backups one region holds of a subject, and the window that they can restore."""
+
+    subject: str
+    region: Region
+    backups: tuple[Backup, ...]
+    """Oldest first."""
+
+    now: datetime
+    """The harness's wall clock when it was read; ages are taken against it."""
+
+    oldest_point: datetime | None = None
+    """The earliest point that can be restored: the oldest backup's end."""
+
+    newest_point: datetime | None = None
+    """The latest point known to be in the store: the newest archived WAL, AOF or snapshot."""
+
+    point_in_time: bool = False
+    """Whether any second between the two can be restored."""
+
+    tool: str = ""
+    """Name and version of the tool that listed it."""
+
+    error: str | None = None
+    """Why it could not be read, or what status the tool gave; then `backups` says nothing."""
+
+
+class ArchiveInspected(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="archive-inspected"
+):
+    """WAL or AOF continuity from the oldest backup to the newest archived piece, by raw listing."""
+
+    subject: str
+    region: Region
+    first: str | None
+    last: str | None
+    pieces: int
+    missing: tuple[str, ...] = ()
+    """Names of the missing pieces, at most 50."""
+
+    missing_count: int = 0
+    unusable_backups: tuple[str, ...] = ()
+    """Backups whose own WAL (start to stop) is not whole."""
+
+    error: str | None = None
+
+
+class EncryptionInspected(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="encryption-inspected"
+):
+    """How objects are encrypted, proved from their first bytes and their response headers."""
+
+    subject: str
+    region: Region
+    objects: int
+    """How many objects the repository holds."""
+
+    inspected: int
+    proofs: dict[str, int]
+    """Proof -> count: `client-side aes-256-cbc (Salted__)`, `SSE AES256`, `SSE aws:kms`."""
+
+    unproved: tuple[str, ...] = ()
+    """Names of objects without any proof, at most 50."""
+
+    unproved_count: int = 0
+    error: str | None = None
+
+
+class ReplicaCompared(_Value, frozen=True, kw_only=True, tag_field="event", tag="replica-compared"):
+    """Whether the other region holds the whole closure that a restore needs."""
+
+    subject: str
+    needed: int
+    """Objects of the primary region that a restore may need (manifests, data, WAL or AOF)."""
+
+    missing: tuple[str, ...] = ()
+    missing_count: int = 0
+    differing: tuple[str, ...] = ()
+    """Present with another size or another checksum."""
+
+    behind_ns: int | None = None
+    """Age of the oldest object that the replica lacks, by the primary store's own dates; 0 where it
+    lacks none."""
+
+    error: str | None = None
+
+
+class RetentionLockRead(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="retention-lock-read"
+):
+    """Object lock of the objects that each backup consists of."""
+
+    subject: str
+    region: Region
+    inspected: int
+    unlocked: tuple[str, ...] = ()
+    unlocked_count: int = 0
+    shortest_ns: int | None = None
+    """The least time between an object's creation and its retain-until date."""
+
+    modes: dict[str, int]
+    error: str | None = None
+
+
+class FaultInjected(_Value, frozen=True, kw_only=True, tag_field="event", tag="fault-injected"):
+    """The instant of loss: inflicted and witnessed, or assumed."""
+
+    trial: str
+    subject: str
+    """A subject's id, or `region:primary`."""
+
+    assumed: bool
+    bracket: Bracket | None
+    """None where no witness saw the fault take effect: the trial is INCONCLUSIVE."""
+
+    wall: datetime
+    witness: str
+    """Who saw it: `assumed`, `port refuses and pid 123 is gone`."""
+
+
+class PhaseEnded(_Value, frozen=True, kw_only=True, tag_field="event", tag="phase-ended"):
+    """One part of a restore."""
+
+    trial: str
+    subject: str
+    phase: Phase
+    started_ns: int
+    ended_ns: int
+    amount_bytes: int | None = None
+    detail: str = ""
+
+
+class RestoreEnded(_Value, frozen=True, kw_only=True, tag_field="event", tag="restore-ended"):
+    """What a restore tool says that it restored, or why it did not."""
+
+    trial: str
+    subject: str
+    backup: str | None
+    target_time: datetime | None
+    """The point asked for; None: the latest."""
+
+    recovered_to: str | None = None
+    """LSN and timeline, or the last AOF piece of each shard."""
+
+    recovered_until: datetime | None = None
+    """Time of the last transaction replayed, by the subject's own clock."""
+
+    archive_end: str | None = None
+    """Where the archive ended when the restore began, in the terms of `recovered_to`."""
+
+    ended_early: str | None = None
+    """Why replay stopped before the end of the archive, where it did."""
+
+    restored_bytes: int | None = None
+    error: str | None = None
+    blame: Blame | None = None
+    """What `error` speaks against; None where that is unknown, which is judged as the backup."""
+
+
+class ProbesRecorded(_Value, frozen=True, kw_only=True, tag_field="event", tag="probes-recorded"):
+    """One prober's observations of one trial are complete, in a file of the run directory."""
+
+    trial: str
+    subject: str
+    probe_class: str
+    file: str
+    interval_ns: int
+    timeout_ns: int
+
+
+class VerificationEnded(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="verification-ended"
+):
+    """One verification level of one restored subject."""
+
+    trial: str
+    subject: str
+    level: Level
+    outcome: Outcome
+    """FAIL: damage was found. INDETERMINATE: it could not be verified."""
+
+    started_ns: int
+    ended_ns: int
+    examined: int
+    """How many objects, pages, rows, slots or invariants were looked at; 0 proves nothing."""
+
+    detail: str
+    damage: tuple[str, ...] = ()
+    """Names of what is damaged, at most 50."""
+
+
+class LedgerReadBack(_Value, frozen=True, kw_only=True, tag_field="event", tag="ledger-read-back"):
+    """The ledger's rows in the restored data, in a file of the run directory."""
+
+    trial: str
+    subject: str
+    file: str
+    rows: int
+    server: str
+    """Which server answered, by identity, and in which role."""
+
+    error: str | None = None
+
+
+class LedgerCopied(_Value, frozen=True, kw_only=True, tag_field="event", tag="ledger-copied"):
+    """The ledger's journals as they stood at the end of the run, in the run directory."""
+
+    subject: str
+    files: tuple[str, ...]
+
+
+class CleanedUp(_Value, frozen=True, kw_only=True, tag_field="event", tag="cleaned-up"):
+    """What was put back after a trial, and what was left behind."""
+
+    trial: str
+    healed: tuple[str, ...]
+    leaks: tuple[str, ...]
+
+
+class StepFailed(_Value, frozen=True, kw_only=True, tag_field="event", tag="step-failed"):
+    """A step of a trial ended in an error of the harness's surroundings; the run went on."""
+
+    trial: str
+    subject: str | None
+    step: str
+    error: str
+    blame: Blame | None = None
+    """What `error` speaks against; None where that is unknown."""
+
+
+class TrialStarted(_Value, frozen=True, kw_only=True, tag_field="event", tag="trial-started"):
+    """A trial begins: nothing of it has been touched yet."""
+
+    trial: str
+
+
+class TrialEnded(_Value, frozen=True, kw_only=True, tag_field="event", tag="trial-ended"):
+    """A trial ended, and all that it broke was put back."""
+
+    trial: str
+
+
+class RunEnded(_Value, frozen=True, kw_only=True, tag_field="event", tag="run-ended"):
+    """The last event of a whole history; its absence means that the run was cut off."""
+
+    interrupted: str | None = None
+    """The signal, where one ended it."""
+
+
+Event = (
+    CatalogueRead
+    | ArchiveInspected
+    | EncryptionInspected
+    | ReplicaCompared
+    | RetentionLockRead
+    | FaultInjected
+    | PhaseEnded
+    | RestoreEnded
+    | ProbesRecorded
+    | VerificationEnded
+    | LedgerReadBack
+    | LedgerCopied
+    | CleanedUp
+    | StepFailed
+    | TrialStarted
+    | TrialEnded
+    | RunEnded
+)
+
+
+class Entry(_Value, frozen=True, kw_only=True):
+    """One line of history.jsonl."""
+
+    sequence: int
+    at: Instant
+    fact: Event
+
+
+class Observation(msgspec.Struct, frozen=True, array_like=True):
+    """One probe, one line of an observations file: [scheduled, started, ended, outcome, detail].
+
+    All times are monotonic nanoseconds of the prober's host. `started` minus `scheduled` is the
+    prober's own lateness.
+    """
+
+    scheduled_ns: int
+    started_ns: int
+    ended_ns: int
+    outcome: Outcome
+    detail: str = ""
+
+
+class History(_Value, frozen=True, kw_only=True):
+    """A whole run as the judges see it: no file, no server."""
+
+    entries: tuple[Entry, ...]
+    observations: dict[str, tuple[Observation, ...]]
+    """File name of a ProbesRecorded -> its observations, in the order of their schedule."""

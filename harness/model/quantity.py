@@ -1,0 +1,42 @@
+"""Amounts with a unit: Kubernetes quantities for sizes, ISO 8601 for durations. No bare number."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+# Suffixes of the Kubernetes quantity grammar (apimachinery, pkg/api/resource/quantity.go).
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
+_DECIMAL = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<suffix>[KMGTP]i|[kMGTP])")
+
+
+def bytes_of(size: str) -> int:
+    """The bytes of a Kubernetes quantity such as `100Gi`; ValueError where the unit is missing."""
+    match = _SIZE.fullmatch(size)
+    if match is None:
+        raise ValueError(f"got {size!r}, expected a size with its unit, such as 100Gi or 1.5Ti")
+    return int(float(match["number"]) * (_BINARY | _DECIMAL)[match["suffix"]])
+
+
+def show_bytes(count: float) -> str:
+    """A byte count for a person: binary units, three significant digits."""
+    for suffix in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(count) < 1024 or suffix == "TiB":
+            return f"{count:.0f} {suffix}" if suffix == "B" else f"{count:.3g} {suffix}"
+        count /= 1024
+    raise AssertionError("unreachable: the last unit always returns")
+
+
+def show_duration(duration: timedelta | float) -> str:
+    """A duration for a person: `0.42 s`, `47.3 s`, `5 min 40 s`, `30 d`; a float is seconds."""
+    total = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    if total < 0:
+        return f"-{show_duration(-total)}"
+    if total < 60:
+        return f"{total:.2g} s" if total < 1 else f"{total:.3g} s"
+    whole = round(total)
+    parts = [(whole // 86_400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min")]
+    parts.append((whole % 60, "s"))
+    shown = [f"{count} {unit}" for count, unit in parts if count]
+    return " ".join(shown[:2])

@@ -1,0 +1,124 @@
+"""Documented targets: what the architecture document promises, each with the place that says it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from harness.model.quantity import bytes_of
+
+
+class Kind(enum.StrEnum):
+    """What kind of data service a target covers or a subject is."""
+
+    POSTGRESQL = "postgresql"
+    REDIS = "redis"
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class RecoveryTime(_Value, frozen=True, kw_only=True, tag_field="kind", tag="recovery-time"):
+    """RTO: from the fault to the first of a sustained run of right answers."""
+
+    at_most: timedelta
+
+
+class RecoveryPoint(_Value, frozen=True, kw_only=True, tag_field="kind", tag="recovery-point"):
+    """RPO: how much acknowledged work, by time, may be missing from the recovered data."""
+
+    at_most: timedelta
+
+
+class BackupFrequency(_Value, frozen=True, kw_only=True, tag_field="kind", tag="backup-frequency"):
+    """How often a backup is taken, and how late one may be before it is missed."""
+
+    every: timedelta
+    grace: timedelta
+
+
+class Retention(_Value, frozen=True, kw_only=True, tag_field="kind", tag="retention"):
+    """How far back a restore must reach; `point_in_time`: to any second of it, WAL included."""
+
+    at_least: timedelta
+    point_in_time: bool = False
+
+
+class Encryption(_Value, frozen=True, kw_only=True, tag_field="kind", tag="encryption"):
+    """How every object of a backup is encrypted at rest."""
+
+    algorithm: Literal["AES-256"]
+
+
+class Replication(_Value, frozen=True, kw_only=True, tag_field="kind", tag="replication"):
+    """That another region holds all that a restore needs, and how far behind it may be."""
+
+    lag_at_most: timedelta
+
+
+class Immutability(_Value, frozen=True, kw_only=True, tag_field="kind", tag="immutability"):
+    """For how long a backup cannot be deleted, by anyone, after it was taken."""
+
+    at_least: timedelta
+
+
+class Integrity(_Value, frozen=True, kw_only=True, tag_field="kind", tag="integrity"):
+    """That restored data is the data that was written: every verification level passes."""
+
+
+class Volume(_Value, frozen=True, kw_only=True, tag_field="kind", tag="volume"):
+    """The documented size of one instance: what the restore time is extrapolated to."""
+
+    size: str
+
+    def __post_init__(self) -> None:
+        bytes_of(self.size)
+
+
+Objective = (
+    RecoveryTime
+    | RecoveryPoint
+    | BackupFrequency
+    | Retention
+    | Encryption
+    | Replication
+    | Immutability
+    | Integrity
+    | Volume
+)
+
+
+class Source(_Value, frozen=True, kw_only=True):
+    """Where the document says it."""
+
+    section: str
+    quote: str
+
+
+class Target(_Value, frozen=True, kw_only=True):
+    """One documented promise."""
+
+    id: str
+    covers: tuple[Kind, ...]
+    objective: Objective
+    source: Source | None
+    """None only where the project adds a target that is not in the document; `note` says why."""
+
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.covers:
+            raise ValueError(f"target {self.id} covers nothing")
+        if self.source is None and self.note is None:
+            raise ValueError(f"target {self.id} has neither a source nor a note that says why")
+
+
+class TargetFile(_Value, frozen=True, kw_only=True):
+    """One file of targets/: one section of the document."""
+
+    document: str
+    targets: tuple[Target, ...]

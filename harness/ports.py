@@ -1,0 +1,259 @@
+"""The seams between deciding and doing: what conduct asks of clocks, tools and platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from harness.model.history import (
+    ArchiveInspected,
+    CatalogueRead,
+    EncryptionInspected,
+    Event,
+    LedgerCopied,
+    LedgerReadBack,
+    Phase,
+    ReplicaCompared,
+    RestoreEnded,
+    RetentionLockRead,
+    VerificationEnded,
+)
+from harness.model.instant import Bracket, Instant
+from harness.model.subject import Region
+from harness.model.suite import Level, Verification
+
+
+class Clock(Protocol):
+    """The harness's one clock; drivers/clock.py is the only implementation outside tests."""
+
+    def monotonic_ns(self) -> int:
+        """CLOCK_MONOTONIC, nanoseconds."""
+        ...
+
+    def now(self) -> Instant:
+        """The same moment on the monotonic and on the wall clock."""
+        ...
+
+
+class Record(Protocol):
+    """Where facts go; returns only when the fact is on disk, raises RecordError if it cannot be."""
+
+    def __call__(self, fact: Event) -> None:
+        """Writes one fact."""
+        ...
+
+
+class PhaseProgress(Protocol):
+    """What a running phase reports to."""
+
+    def advance(self, done_bytes: int, total_bytes: int | None = None) -> None:
+        """`done_bytes` of `total_bytes` so far; from any thread, as often as one likes."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line for the person watching and for the phase's `detail`."""
+        ...
+
+
+class Watch(Protocol):
+    """What a restore reports its phases and its long steps to."""
+
+    def phase(self, phase: Phase) -> AbstractContextManager[PhaseProgress]:
+        """Times one phase; a PhaseEnded is recorded when the block ends, also by an exception.
+        The last `advance` becomes its `amount_bytes`.
+        """
+        ...
+
+    def phase_between(self, phase: Phase, started_ns: int, ended_ns: int, detail: str = "") -> None:
+        """Records a phase that was timed by other means (log lines turned into instants)."""
+        ...
+
+
+class Scratch(msgspec.Struct, frozen=True, kw_only=True):
+    """The place one restore may use: nothing outside it is written, all of it is removed after."""
+
+    trial: str
+    directory: Path
+    """Empty, owned by the operating-system user the server runs as; short enough for sockets."""
+
+    ports: tuple[int, ...]
+    """Free loopback ports reserved for this restore, lowest first (16 of them)."""
+
+    address: str = "127.0.0.1"
+    deadline_ns: int = 0
+    """Monotonic instant after which the restore is given up with DeadlineExceededError."""
+
+
+class PostgresEndpoint(msgspec.Struct, frozen=True, kw_only=True, tag="postgresql"):
+    """How a client reaches a PostgreSQL server, and which one it must be."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    system_identifier: str
+    """From pg_control_system(): a server with another identifier is the wrong server."""
+
+
+class RedisEndpoint(msgspec.Struct, frozen=True, kw_only=True, tag="redis"):
+    """How a client reaches a Redis server or cluster; every master must answer."""
+
+    nodes: tuple[tuple[str, int], ...]
+    """(host, port) of every master, in shard order."""
+
+    cluster: bool
+
+
+Endpoint = PostgresEndpoint | RedisEndpoint
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """A running scratch server (or cluster) that holds restored data."""
+
+    scratch: Scratch
+    endpoint: Endpoint
+    ended: RestoreEnded
+
+
+CheckFact = (
+    ArchiveInspected | EncryptionInspected | ReplicaCompared | RetentionLockRead | CatalogueRead
+)
+
+
+class RestoreTool(Protocol):
+    """One backup tool's way from a bucket to a running server.
+
+    Implementations are bound to one subject. They never archive from a scratch server, never
+    write outside the scratch directory and the loopback ports given, and never put a secret on a
+    command line. Every child process goes through drivers/process.py.
+    """
+
+    def discover(self, region: Region) -> CatalogueRead:
+        """What one region holds; an unreachable store is an `error` in the fact, not raised."""
+        ...
+
+    def check(self, region: Region) -> Iterator[CheckFact]:
+        """Continuity, encryption, replica closure and locks; read-only, as above for errors."""
+        ...
+
+    def endpoint(self, region: Region, scratch: Scratch) -> Endpoint:
+        """Where the restored server will answer, known before it exists, for the prober."""
+        ...
+
+    def restore(
+        self, region: Region, point: datetime | None, scratch: Scratch, watch: Watch
+    ) -> Restored:
+        """Restores to `point` (None: everything in the store) and leaves a writable server running.
+
+        Raises RestoreError, StoreError or DeadlineExceededError; what was started is then still
+        registered and goes with `remove`.
+        """
+        ...
+
+    def verify(
+        self, restored: Restored, verification: Verification, level: Level
+    ) -> VerificationEnded:
+        """One level (any but LEDGER); damage is an outcome, not raised. May restart the server."""
+        ...
+
+    def remove(self, scratch: Scratch) -> tuple[str, ...]:
+        """Stops what runs in the scratch place and deletes it; names what is left behind."""
+        ...
+
+
+class Platform(Protocol):
+    """What an environment lets the harness break, and how it is put back.
+
+    Only the practice platform inflicts anything; every method is idempotent, and giving back
+    works whatever state the loss was left in.
+    """
+
+    inflicts: bool
+    """False: losses are assumed, nothing is touched, and the methods raise RefusedError."""
+
+    def lose(self, subject: str) -> tuple[Bracket, str]:
+        """Kills the subject's servers and takes its data away; when, and who saw it gone."""
+        ...
+
+    def give_back(self, subject: str) -> str:
+        """Puts the subject back as it was before `lose`; says what was done."""
+        ...
+
+    def lose_region(self, region: Region) -> tuple[Bracket, str]:
+        """Kills the region's object store and its replication."""
+        ...
+
+    def give_back_region(self, region: Region) -> str:
+        """Starts the region's object store and replication again and awaits their answer."""
+        ...
+
+
+class Narrator(Protocol):
+    """Tells the person who watches what is being done; never part of the evidence."""
+
+    def step(self, text: str) -> None:
+        """One line: what begins now."""
+        ...
+
+    def warning(self, text: str) -> None:
+        """One line that should not be missed."""
+        ...
+
+    def trial_started(self, trial: str, index: int, count: int) -> None:
+        """Trial `index` (from 1) of `count` begins."""
+        ...
+
+    def phase(self, name: str) -> AbstractContextManager[PhaseProgress]:
+        """One long step, with its bytes, rate and time left; usable from several threads."""
+        ...
+
+
+class Prober(Protocol):
+    """A running open-loop prober: a process of its own that writes observations to a file."""
+
+    probe_class: str
+    interval_ns: int
+    timeout_ns: int
+
+    def begun(self) -> bool:
+        """Whether the first observation is on file."""
+        ...
+
+    def sustained(self, at_least: timedelta) -> bool:
+        """Whether the newest answers have been right, without a break, for that long."""
+        ...
+
+    def stop(self) -> None:
+        """Ends the process; its file is then complete. May be called twice."""
+        ...
+
+
+class Ledger(Protocol):
+    """The ledger of one subject, as conduct uses it."""
+
+    def begin_probing(
+        self, endpoint: Endpoint, before: datetime | None, output: Path, directory: Path
+    ) -> Prober:
+        """A prober of the endpoint that demands a write acknowledged long before, by the server's
+        clock before `before`, in every answer: an empty server answers too.
+        """
+        ...
+
+    def steady(self, window: timedelta) -> bool:
+        """Whether the ledger has been acknowledged often enough, for that long, to show a loss;
+        True where the subject has no ledger to wait for.
+        """
+        ...
+
+    def read_back(self, trial: str, endpoint: Endpoint, file: Path) -> LedgerReadBack:
+        """All the ledger's rows in the restored data; a failure is an `error` in the fact."""
+        ...
+
+    def copy_journals(self, directory: Path) -> LedgerCopied | None:
+        """Copies the journals as they stand; None where the subject has no ledger."""
+        ...

@@ -1,0 +1,78 @@
+"""Renders report.html: one file, no scripts, no links elsewhere, for screen and A4. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from functools import cache
+
+import jinja2
+from markupsafe import Markup
+
+from harness.model.quantity import show_bytes
+from harness.model.verdict import Verdict
+from harness.report import timeline, wording
+from harness.report.summary import Report, figures, headline, limits, target_rows
+
+GLYPHS = {Verdict.PASS: "\u2713", Verdict.FAIL: "\u2715", Verdict.INCONCLUSIVE: "?"}
+"""A shape for each verdict, so that none is told by colour alone."""
+
+
+def render_html(report: Report) -> str:
+    """The whole report; equal input gives equal text."""
+    pictures = [
+        Markup(  # noqa: S704 - timeline.draw escapes all text, through xml.etree
+            timeline.draw(restore, rto_s=report.rto_s(restore.subject), name=f"r{number}")
+        )
+        for number, restore in enumerate(report.judgement.restores, start=1)
+    ]
+    return _template().render(
+        judgement=report.judgement,
+        run=report.run,
+        report=report,
+        headline=headline(report),
+        figures=figures(report),
+        rows=target_rows(report),
+        limits=limits(report),
+        failed=report.of(Verdict.FAIL),
+        inconclusive=report.of(Verdict.INCONCLUSIVE),
+        passed=report.of(Verdict.PASS),
+        targets={target.id: target for target in report.plan.targets},
+        pictures=pictures,
+        glyphs=GLYPHS,
+        command=shlex.join(report.run.argv),
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    surroundings = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Whatever is printed and is not our own markup goes through `printable` first.
+        finalize=_finalize,
+    )
+    filters: dict[str, Callable[..., object]] = {
+        "bytes": show_bytes,
+        "duration": wording.duration,
+        "evidence": wording.evidence,
+        "lost_writes": wording.lost_writes,
+        "measure": wording.measure,
+        "objective": wording.objective,
+        "plural": wording.plural,
+        "recovery_point": wording.recovery_point,
+        "recovery_time": wording.recovery_time,
+        "time_to_verified": wording.time_to_verified,
+        "when": wording.when,
+    }
+    surroundings.filters.update(filters)
+    return surroundings.get_template("report.html.j2")
+
+
+def _finalize(value: object) -> object:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return wording.printable(value)
+    return value

@@ -1,0 +1,182 @@
+"""Renders metrics.prom for node_exporter's textfile collector and the Pushgateway. Pure.
+
+Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats): that is what the
+textfile collector reads. It refuses sample timestamps and one metric name with two HELP texts, so
+there are none of either; the run's time is a metric of its own. Every series carries environment
+and suite, so that files of several suites may lie side by side.
+
+What was predicted has a metric name of its own and is never a label of what was measured. What was
+not measured has no series at all: `absent()` finds it, and a 0 would look like a perfect score.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from harness.model.judgement import RestoreSummary
+from harness.model.verdict import Verdict
+from harness.report.summary import Report
+from harness.report.wording import printable
+
+_LAST_SUCCESS = "harness_last_success_timestamp_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """One metric: its name, its help and its samples. Every one is a gauge."""
+
+    name: str
+    explanation: str
+    samples: list[tuple[dict[str, str], float]] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        if not self.samples:
+            return
+        yield f"# HELP {self.name} {self.explanation}"
+        yield f"# TYPE {self.name} gauge"
+        for labels, value in self.samples:
+            shown = ",".join(f'{key}="{_escape(text)}"' for key, text in labels.items())
+            yield f"{self.name}{{{shown}}} {_number(value)}"
+
+
+def render_metrics(report: Report, last_success: datetime | None = None) -> str:
+    """The whole file; equal input gives equal text.
+
+    Args:
+        report: the run; where its verdict is PASS it is the last success itself.
+        last_success: when the last earlier run with verdict PASS ended (`read_last_success` of its
+            file). The file replaces the earlier one, so a failure would else wipe that out.
+    """
+    families = [*_of_the_run(report, last_success), *_of_findings(report), *_of_restores(report)]
+    return "".join(f"{line}\n" for family in families for line in family.lines())
+
+
+def read_last_success(text: str) -> datetime | None:
+    """When the last success was, from an earlier metrics.prom of the same suite."""
+    match = re.search(rf"^{_LAST_SUCCESS}\{{[^\n]*\}} (\S+)$", text, re.MULTILINE)
+    return None if match is None else datetime.fromtimestamp(float(match[1]), UTC)
+
+
+def _common(report: Report) -> dict[str, str]:
+    return {"environment": report.judgement.environment, "suite": report.judgement.suite}
+
+
+def _of_the_run(report: Report, last_success: datetime | None) -> Iterator[_Family]:
+    common, run = _common(report), report.run
+    verdicts = _Family("harness_verdict", "Verdict of the last run: 1 for the one it is, else 0.")
+    verdicts.samples.extend(_one_of(common, report.judgement.verdict))
+    yield verdicts
+    ended = run.ended or run.started
+    yield _Family(
+        "harness_last_run_timestamp_seconds",
+        "When the last run ended, or began where it was cut off, in seconds since the epoch.",
+        [(common, ended.timestamp())],
+    )
+    success = run.ended if report.judgement.verdict is Verdict.PASS else None
+    success = success or last_success
+    yield _Family(
+        _LAST_SUCCESS,
+        "When the last run whose verdict was PASS ended, in seconds since the epoch.",
+        [] if success is None else [(common, success.timestamp())],
+    )
+    yield _Family(
+        "harness_run_duration_seconds",
+        "How long the last run took.",
+        [] if run.ended is None else [(common, (run.ended - run.started).total_seconds())],
+    )
+
+
+def _of_findings(report: Report) -> Iterator[_Family]:
+    family = _Family("harness_finding", "Verdict of each finding: 1 for the one it is, else 0.")
+    for found in report.judgement.findings:
+        labels = {
+            **_common(report),
+            "id": found.id,
+            "check": found.check,
+            "target": found.target or "",
+            "subject": found.subject or "",
+            "scenario": found.scenario or "",
+        }
+        family.samples.extend(_one_of(labels, found.verdict))
+    yield family
+
+
+def _one_of(labels: dict[str, str], verdict: Verdict) -> Iterator[tuple[dict[str, str], float]]:
+    for each in Verdict:
+        yield {**labels, "verdict": each.value}, float(each is verdict)
+
+
+def _of_restores(report: Report) -> Iterator[_Family]:
+    rta = _Family(
+        "harness_rta_seconds",
+        "Recovery time achieved, its lower and upper bound; high is +Inf where the deadline "
+        "passed first.",
+    )
+    rpa = _Family("harness_rpa_seconds", "Recovery point achieved: work lost, by time.")
+    lost = _Family("harness_rpa_records", "Recovery point achieved: acknowledged writes lost.")
+    verified = _Family(
+        "harness_time_to_verified_seconds", "From the fault to the end of the last verification."
+    )
+    size = _Family("harness_restored_bytes", "Bytes that were restored.")
+    valid = _Family("harness_trial_valid", "Whether the trial says anything: 1 or 0.")
+    phase = _Family(
+        "harness_phase_seconds", "From the first start to the last end of each phase of a restore."
+    )
+    predicted = _Family(
+        "harness_predicted_rta_seconds",
+        "Recovery time extrapolated to the documented size; not measured.",
+    )
+    for restore in report.judgement.restores:
+        labels = {
+            **_common(report),
+            "scenario": restore.scenario,
+            "subject": restore.subject,
+            "trial": restore.trial,
+        }
+        valid.samples.append((labels, float(not restore.invalid)))
+        if restore.rta_low_s is not None:
+            high = math.inf if restore.rta_high_s is None else restore.rta_high_s
+            rta.samples.append(({**labels, "bound": "low"}, restore.rta_low_s))
+            rta.samples.append(({**labels, "bound": "high"}, high))
+        for family, value in (
+            (rpa, restore.rpa_s),
+            (lost, restore.lost_records),
+            (verified, restore.verified_s),
+            (size, restore.restored_bytes),
+        ):
+            if value is not None:
+                family.samples.append((labels, float(value)))
+        phase.samples.extend(_phases(restore, labels))
+    for guess in report.judgement.predictions:
+        labels = {
+            **_common(report),
+            "subject": guess.subject,
+            "size_bytes": str(guess.size_bytes),
+        }
+        predicted.samples.append((labels, guess.seconds))
+    yield from (valid, rta, rpa, lost, verified, size, phase, predicted)
+
+
+def _phases(
+    restore: RestoreSummary, labels: dict[str, str]
+) -> Iterator[tuple[dict[str, str], float]]:
+    for name in dict.fromkeys(bar.phase for bar in restore.phases):
+        bars = [bar for bar in restore.phases if bar.phase is name]
+        length = max(bar.end_s for bar in bars) - min(bar.start_s for bar in bars)
+        yield {**labels, "phase": name.value}, length
+
+
+def _escape(text: str) -> str:
+    """A label's value: backslash, quote and line feed are escaped, as the format asks."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    """A Go float: `+Inf`, whole numbers without a fraction, else at most 15 digits."""
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else f"{value:.15g}"

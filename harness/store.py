@@ -1,0 +1,143 @@
+"""The run directory: where a run's evidence is written, and read again to be judged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from harness.errors import InputError
+from harness.model.codec import from_json, to_indented_json
+from harness.model.history import (
+    Entry,
+    History,
+    Observation,
+    ProbesRecorded,
+)
+from harness.model.judgement import Judgement
+from harness.model.plan import Plan
+from harness.model.run import RunRecord
+
+Value = TypeVar("Value")
+
+_LATEST = "latest"
+
+
+class RunDirectory:
+    """One run's folder `<utc>-<suite>-<environment>` and the names within it."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` need not exist yet; `create` makes it."""
+        self.path = path
+        self.run_record = path / "run.json"
+        self.plan = path / "plan.json"
+        self.history = path / "history.jsonl"
+        self.observations = path / "observations"
+        self.ledger = path / "ledger"
+        self.artefacts = path / "artefacts"
+        self.verdict = path / "verdict.json"
+        self.report = path / "report.html"
+        self.junit = path / "junit.xml"
+        self.metrics = path / "metrics.prom"
+
+    @classmethod
+    def create(cls, runs: Path, suite: str, environment: str, started: datetime) -> RunDirectory:
+        """Makes a new run's folder; InputError where it is there already or cannot be made."""
+        name = f"{started:%Y%m%dT%H%M%SZ}-{suite}-{environment}"
+        run = cls(runs / name)
+        try:
+            for folder in (run.path, run.observations, run.ledger, run.artefacts):
+                folder.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(
+                f"run directory {run.path}: cannot be made: {error}", hint=f"ls -ld {runs}"
+            ) from error
+        latest = runs / _LATEST
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(name)
+        return run
+
+    @classmethod
+    def find(cls, given: str | None, runs: Path) -> RunDirectory:
+        """The run of that path or name; the latest where none is given; else InputError."""
+        candidates = [Path(given), runs / given] if given else [runs / _LATEST]
+        for path in candidates:
+            if (path / "plan.json").is_file():
+                return cls(path.resolve())
+        raise InputError(
+            f"run: got {given or 'none'}, expected a run directory, or a name in {runs}",
+            hint=f"ls {runs}",
+        )
+
+    def before(self) -> RunDirectory | None:
+        """The run of the same suite and environment before this one; None for the first."""
+        kin = self.path.name.partition("-")[2]
+        earlier = [path for path in self.path.parent.glob(f"*-{kin}") if path < self.path]
+        return RunDirectory(max(earlier)) if earlier else None
+
+    def write(self, path: Path, value: object) -> None:
+        """Writes one of the run's JSON files."""
+        path.write_bytes(to_indented_json(value))
+
+    def read_run_record(self) -> RunRecord:
+        """run.json; InputError where it is missing or torn."""
+        return _read(self.run_record, RunRecord)
+
+    def read_plan(self) -> Plan:
+        """plan.json; InputError where it is missing or torn."""
+        return _read(self.plan, Plan)
+
+    def read_judgement(self) -> Judgement:
+        """verdict.json; InputError where it is missing or torn."""
+        return _read(self.verdict, Judgement, hint=f"harness analyse {self.path}")
+
+    def read_history(self) -> History:
+        """history.jsonl with the observations it names.
+
+        The last line of a run that was killed may be torn: it is left out, and the judges see a
+        history without its last event. A torn line elsewhere, or a file that is named and not
+        there, is an InputError: evidence is missing.
+        """
+        entries: list[Entry] = []
+        lines = _bytes(self.history).split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            if not line:
+                continue
+            try:
+                entries.append(from_json(line, Entry))
+            except msgspec.DecodeError as error:
+                if number == len(lines):
+                    break
+                raise InputError(f"{self.history}:{number}: {error}") from error
+        observations = {
+            entry.fact.file: self.read_observations(entry.fact.file)
+            for entry in entries
+            if isinstance(entry.fact, ProbesRecorded)
+        }
+        return History(entries=tuple(entries), observations=observations)
+
+    def read_observations(self, file: str) -> tuple[Observation, ...]:
+        """One prober's file, in the order of its schedule."""
+        path = self.observations / file
+        decoder = msgspec.json.Decoder(Observation)
+        try:
+            found = [decoder.decode(line) for line in _bytes(path).splitlines() if line]
+        except msgspec.DecodeError as error:
+            raise InputError(f"{path}: {error}") from error
+        return tuple(sorted(found, key=lambda observation: observation.scheduled_ns))
+
+
+def _read(path: Path, kind: type[Value], hint: str | None = None) -> Value:
+    try:
+        return from_json(_bytes(path, hint), kind)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: {error}", hint=hint) from error
+
+
+def _bytes(path: Path, hint: str | None = None) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}", hint=hint) from error

@@ -1,0 +1,27 @@
+"""Reads a suite, what is rehearsed, from suites/*.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.decoding import read_yaml
+from harness.errors import InputError
+from harness.model.suite import Suite
+
+
+def load_suite(name: str, directory: Path) -> Suite:
+    """The suite of that name, or in that file.
+
+    Raises InputError where there is none, or where its name is not its file's.
+    """
+    path = Path(name) if name.endswith(".yaml") else directory / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in directory.glob("*.yaml"))) or "none"
+        raise InputError(
+            f"suite: got {name!r}, expected one of {directory}: {known}",
+            hint=f"ls {directory}",
+        )
+    suite = read_yaml(path, Suite)
+    if suite.suite != path.stem:
+        raise InputError(f"{path}: $.suite: got {suite.suite!r}, expected {path.stem!r}")
+    return suite

@@ -1,0 +1,76 @@
+"""The checks of `make test`, in the environment that `make setup` made.
+
+Sessions use that one environment (no copies): a clean machine installs everything once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "imports", "unit", "servers", "journeys"]
+nox.options.stop_on_first_error = True
+
+BIN = Path(".venv/bin").resolve()
+
+
+def _run(session: nox.Session, program: str, *arguments: str) -> None:
+    session.run(str(BIN / program), *arguments, external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and layout."""
+    _run(session, "ruff", "check", ".")
+    _run(session, "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    _run(session, "mypy")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """The direction of dependencies."""
+    _run(session, "lint-imports")
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Unit tests, in a network namespace of their own without any interface: no sockets."""
+    unshare = ["unshare", "--net", "--map-root-user"]
+    session.run(
+        *unshare, str(BIN / "python"), "-m", "pytest", "tests/unit", *session.posargs, external=True
+    )
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Each module against its real server."""
+    _run(session, "python", "-m", "pytest", "tests/servers", *session.posargs)
+
+
+@nox.session
+def journeys(session: nox.Session) -> None:
+    """Whole commands, as a user types them."""
+    _run(session, "python", "-m", "pytest", "tests/journeys", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmark table of docs/benchmarks.md; ratios of one run."""
+    _run(session, "python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def expected(session: nox.Session) -> None:
+    """Writes the expected outputs of renderers, and the schemas of reports/schema, anew."""
+    session.run(
+        *(str(BIN / "python"), "-m", "pytest", "-q", "tests/unit/report"),
+        env={"UPDATE_EXPECTED": "1"},
+        external=True,
+    )

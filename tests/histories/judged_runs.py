@@ -1,0 +1,42 @@
+"""Judged runs for the renderers' tests, and the comparison with what is expected of them.
+
+judged/<name>/ holds the plan.json, run.json and verdict.json of one run:
+
+- nothing: cut off before anything was judged;
+- passing: every target met, with predictions;
+- failing: lost writes, a replica with gaps, damage, an invalid trial, hostile names;
+- censored: a restore that did not come back by its deadline, and targets that nothing judged.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.model.codec import from_json
+from harness.model.judgement import Judgement
+from harness.model.plan import Plan
+from harness.model.run import RunRecord
+from harness.report.summary import Report
+
+JUDGED = Path(__file__).parent / "judged"
+NAMES = ("nothing", "passing", "failing", "censored")
+
+
+def judged(name: str) -> Report:
+    """One of NAMES."""
+    folder = JUDGED / name
+    return Report(
+        judgement=from_json((folder / "verdict.json").read_bytes(), Judgement),
+        run=from_json((folder / "run.json").read_bytes(), RunRecord),
+        plan=from_json((folder / "plan.json").read_bytes(), Plan),
+    )
+
+
+def expect(path: Path, got: str) -> None:
+    """`got` is what the file holds; with UPDATE_EXPECTED=1 in the environment it is made so."""
+    if os.environ.get("UPDATE_EXPECTED") == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(got, encoding="utf-8")
+    assert path.is_file(), f"{path} is missing: UPDATE_EXPECTED=1 pytest tests/unit/report"
+    assert got == path.read_text(encoding="utf-8"), "UPDATE_EXPECTED=1 pytest tests/unit/report"

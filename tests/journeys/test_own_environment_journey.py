@@ -1,0 +1,127 @@
+"""`harness run` against an environment of one's own: losses are assumed, nothing of it is broken.
+
+The environment is a practice platform that this test starts beside the command: to the command it
+is somebody's PostgreSQL and Redis, described in harness.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.drivers.clock import HostClock
+from harness.faults.places import Places
+from harness.model.subject import ObjectStore, PgBackRest, RedisCluster
+from harness.practice.platform import Practice
+
+ROOT = Path(__file__).parents[2]
+ENDS_WITHIN_S = 280
+
+
+@pytest.fixture(scope="module")
+def state() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="ho", dir="/var/tmp"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def practice(state: Path) -> Iterator[Practice]:
+    """Somebody's servers and backups."""
+    places = Places(state / "theirs")
+    with (
+        places.borrowed("practice") as place,
+        Practice.running(place, 0.2, HostClock(), lambda _line: None) as running,
+    ):
+        yield running
+
+
+def toml_of(store: ObjectStore) -> str:
+    return (
+        f'{{ bucket = "{store.bucket}", prefix = "{store.prefix}", '
+        f'endpoint_url = "{store.endpoint_url}", ca_file = "{store.ca_file}", path_style = true, '
+        f'credentials_file = "{store.credentials_file}", profile = "drill" }}'
+    )
+
+
+def settings_of(practice: Practice, runs: Path) -> str:
+    """harness.toml as its owner would write it."""
+    orders, carts = practice.subjects
+    assert isinstance(orders, PgBackRest)
+    assert isinstance(carts, RedisCluster)
+    assert orders.replica is not None
+    assert carts.replica is not None
+    lines = [
+        "[environments.staging]",
+        f'runs = "{runs}"',
+        "[[environments.staging.subjects]]",
+        'driver = "pgbackrest"',
+        'id = "orders"',
+        f'stanza = "{orders.stanza}"',
+        f'ledger = "{orders.ledger}"',
+    ]
+    for name, repository in (("primary", orders.primary), ("replica", orders.replica)):
+        lines += [
+            f"[environments.staging.subjects.{name}]",
+            f'config = "{repository.config}"',
+            f'passphrase_file = "{repository.passphrase_file}"',
+            f"store = {toml_of(repository.store)}",
+        ]
+    lines += [
+        "[[environments.staging.subjects]]",
+        'driver = "redis-cluster"',
+        'id = "carts"',
+        f'ledger = "{carts.ledger}"',
+        f"primary = {{ store = {toml_of(carts.primary.store)} }}",
+        f"replica = {{ store = {toml_of(carts.replica.store)} }}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def living(practice: Practice) -> set[str]:
+    """Their processes, by id: a server that was restarted has another one."""
+    postmaster = (practice.postgres.data / "postmaster.pid").read_text(encoding="utf-8")
+    regions = practice.regions
+    return {postmaster.split()[0], str(regions.primary.pid), str(regions.replica.pid)}
+
+
+def test_the_weekly_suite_leaves_somebodys_environment_alone(
+    practice: Practice, state: Path, tmp_path: Path
+) -> None:
+    """It passes, inflicts nothing, and the servers never noticed."""
+    settings = tmp_path / "harness.toml"
+    settings.write_text(settings_of(practice, tmp_path / "runs"), encoding="utf-8")
+    servers = living(practice)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "harness", "run", "weekly-restore"),
+            *("-e", "staging", "--settings", str(settings), "--json"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "HARNESS_STATE_DIR": str(state / "ours")},
+        capture_output=True,
+        text=True,
+        timeout=ENDS_WITHIN_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["verdict"] == "PASS"
+    history = (tmp_path / "runs" / "latest" / "history.jsonl").read_text(encoding="utf-8")
+    faults = [
+        entry["fact"]
+        for entry in map(json.loads, history.splitlines())
+        if entry["fact"]["event"] == "fault-injected"
+    ]
+    assert faults
+    assert all(fault["assumed"] for fault in faults)
+    assert living(practice) == servers
+    assert Places(state / "ours").declared() == ()

@@ -155,15 +155,16 @@ def window(holdings: Holdings, *, cluster: bool) -> tuple[datetime | None, datet
 
     Oldest and newest are None where nothing can be.
     """
-    snapshots = [each for each in holdings.snapshots if each.cluster is cluster]
-    points = [snapshot.stopped for snapshot in snapshots]
+    points = [each.stopped for each in holdings.snapshots if each.cluster is cluster]
     aof = _aof_window(holdings, cluster=cluster)
-    if not points and aof is None:
-        return None, None, False
-    oldest = min(points + ([aof[0]] if aof else []))
-    newest = max(points + ([aof[1]] if aof else []))
-    every_second = aof is not None and aof[0] < aof[1] and aof[0] <= oldest and aof[1] >= newest
-    return oldest, newest, every_second
+    if aof is None:
+        return (points[0], points[-1], False) if points else (None, None, False)
+    first, end = aof
+    oldest = min([first, *points])
+    # A snapshot is dated to the end of its second: that of the second in which the AOF was last
+    # shipped would end the window after what is in the store, and may lie in the future.
+    later = [point for point in points if point - _SECOND > end]
+    return oldest, max([end, *later]), first < end and first <= oldest and not later
 
 
 # -- AOF ----------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def test_only_its_own_subjects_are_lost(practice: Practice) -> None:
 
 
 def test_a_start_that_fails_leaves_nothing(
-    places: Places, state: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While other parts are being started, one fails: all end, and its error goes through."""
 
@@ -221,14 +221,15 @@ def test_a_start_that_fails_leaves_nothing(
         raise SurroundingsError("planted")
 
     monkeypatch.setattr(past, "live_redis_past", fail)
-    before = left_of(state)
+    own = state / tmp_path_factory.mktemp("failed").name
+    places = Places(own)
     with places.borrowed("practice") as place:
         with pytest.raises(SurroundingsError, match="planted"):
             Practice.start(place, SCALE, HostClock(), lambda _line: None)
         assert shared_memory_of(place.name) == []
         segments = shared_memory.segments_below(place.directory)
         assert shared_memory.remove_segments(segments) == ()
-    assert left_of(state) == before
+    assert left_of(own) == []
 
 
 @pytest.mark.parametrize("moment", ["two S3 regions run", "all"])

@@ -208,6 +208,14 @@ def test_snapshots_before_the_aof_are_points_but_not_every_second() -> None:
     assert window(held, cluster=True) == (at(2), at(30), False)
 
 
+def test_a_snapshot_of_the_second_in_which_the_aof_ends_does_not_end_the_window() -> None:
+    """Its date is the end of that second, which may not have come yet."""
+    held = holdings(chain(0, 10), snapshots=[snapshot(10)])
+    assert window(held, cluster=True) == (at(0), at(10), True)
+    held = holdings(chain(0, 10), snapshots=[snapshot(11)])
+    assert window(held, cluster=True) == (at(0), at(12), False)
+
+
 def test_slots_that_no_chain_covers_are_an_error() -> None:
     """A cluster with a shard missing must not look restored."""
     held = holdings(chain(0, 10, slots=((0, 16000),)))

@@ -61,6 +61,7 @@ def live_postgres_past(server: PracticePostgres, place: Place, ledger: Path) -> 
             )
             for _ in range(_LEDGER_ROWS_A_DAY):
                 _demand(writer.write_once(), STANZA)
+            clock.backup_time(day)
             server.back_up("incr" if number % _FULL_BACKUP_EVERY_DAYS else "full", clock)
     writer.close()
     journal.close()
@@ -80,6 +81,7 @@ def live_redis_past(cluster: PracticeRedis, place: Place, ledger: Path, store: O
         cluster.set_all((f"day:{day}:{n}", b"x" * 100) for n in range(_KEYS_A_DAY))
         for _ in range(_LEDGER_ROWS_A_DAY):
             _demand(writer.write_once(), CLUSTER)
+        clock.backup_time(day)
         take_snapshot(cluster.masters, store, cluster=True, directory=place.directory / "snapshot")
     writer.close()
     journal.close()

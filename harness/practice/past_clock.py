@@ -21,6 +21,10 @@ DAYS = 31
 """One more than the documented retention: the oldest point that is promised lies after the end of
 the oldest backup only where that backup is older than the promise."""
 
+_WRITTEN_BEFORE = timedelta(hours=1)
+"""How long before a day's backup its writes are made. A backup is dated to the second: a write of
+that second is neither surely in it nor surely not, and shows nothing of a restore."""
+
 # Debian keeps it in a directory of the architecture, others beside all libraries.
 _PLACES = tuple(
     f"{root}/{below}faketime/libfaketime.so.1"
@@ -49,7 +53,7 @@ class PastClock:
         self._name = name
         self._file = place.directory / f"{name}.clock"
         self._rate = rate
-        self.set_back(timedelta(days=DAYS))
+        self.set_back(timedelta(days=DAYS) + _WRITTEN_BEFORE)
         # ft_shared_s of libfaketime 0.9.10: two counters at zero, then the start times of its
         # clocks, of which (0 s, -1 ns) is "not yet known".
         state = struct.pack("<QQ", 0, 0) + struct.pack("<qq", 0, -1) * 8
@@ -80,10 +84,16 @@ class PastClock:
         temporary.rename(self._file)
 
     def days(self) -> Iterator[int]:
-        """31, 30, ... 1: sets the clock to so many days ago, for the length of each turn."""
+        """31, 30, ... 1: sets the clock to an hour more than so many days ago, for a day's writes;
+        each turn calls `backup_time` before its backup.
+        """
         for day in range(DAYS, 0, -1):
-            self.set_back(timedelta(days=day))
+            self.set_back(timedelta(days=day) + _WRITTEN_BEFORE)
             yield day
+
+    def backup_time(self, day: int) -> None:
+        """Sets the clock to so many days ago, when that day's backup is due."""
+        self.set_back(timedelta(days=day))
 
     def forget(self) -> None:
         """Removes the shared state; call it when no program lives by this clock any more."""

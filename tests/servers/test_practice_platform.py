@@ -155,6 +155,24 @@ def test_a_month_of_daily_backups_is_in_both_regions(
 
 
 @BOTH
+def test_each_backup_of_the_past_holds_a_write_that_is_surely_in_it(
+    practice: Practice, subject_id: str
+) -> None:
+    """Acknowledged before the second to which the backup is dated, and after the backup before:
+    without one, a restore to a point of that day would show nothing.
+    """
+    folder = subject(practice, subject_id).ledger
+    assert folder is not None
+    journal = read_journals(folder)
+    written = journal.server_us[journal.outcome == Type.OK] / 1e6
+    earlier = 0.0
+    for backup in catalogue(practice, subject_id, Region.PRIMARY).backups[:DAYS]:
+        started = backup.started.timestamp()
+        assert np.count_nonzero((written > earlier) & (written < started)) > 0, backup
+        earlier = backup.stopped.timestamp()
+
+
+@BOTH
 def test_what_is_written_is_shipped(practice: Practice, subject_id: str) -> None:
     """The newest point that can be restored moves on, by archiving and AOF shipping alone."""
 

@@ -38,13 +38,22 @@ def shared(*words: str) -> list[str]:
 
 
 def test_programs_live_by_it_and_days_pass(place: Place) -> None:
-    """31 days ago at first, a day later each turn, one day ago at last; it never goes back."""
+    """31 days ago at first, one day ago at last; each day's backup is due an hour after its writes;
+    it never goes back.
+    """
     clock = PastClock(place, "test")
+    hour = timedelta(hours=1)
     try:
-        seen = [told(clock, place) for day in clock.days() if day in (DAYS, 2, 1)]
+        seen = [told(clock, place)]
+        for day in clock.days():
+            if day in (DAYS, 2, 1):
+                seen.append(told(clock, place))
+                clock.backup_time(day)
+                seen.append(told(clock, place))
         true = datetime.now(UTC)
-        for days, moment in zip((DAYS, 2, 1), seen, strict=True):
-            assert abs(true - timedelta(days=days) - moment) < timedelta(minutes=1)
+        days = [timedelta(days=day) + before for day in (DAYS, 2, 1) for before in (hour, hour * 0)]
+        for ago, moment in zip([days[0], *days], seen, strict=True):
+            assert abs(true - ago - moment) < timedelta(minutes=1)
         assert seen == sorted(seen)
     finally:
         clock.forget()

@@ -161,6 +161,12 @@ class RestoreTool(Protocol):
         """One level (any but LEDGER); damage is an outcome, not raised. May restart the server."""
         ...
 
+    def logs(self, scratch: Scratch) -> tuple[Path, ...]:
+        """What the tools and servers of a restore have written in its place, for a person to read
+        once that is gone; no secret is in them.
+        """
+        ...
+
     def remove(self, scratch: Scratch) -> tuple[str, ...]:
         """Stops what runs in the scratch place and deletes it; names what is left behind."""
         ...

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from harness.errors import InputError
+from harness.errors import InputError, RecordError
 from harness.model.codec import from_json, to_indented_json
 from harness.model.history import (
     Entry,
@@ -80,6 +82,25 @@ class RunDirectory:
     def write(self, path: Path, value: object) -> None:
         """Writes one of the run's JSON files."""
         path.write_bytes(to_indented_json(value))
+
+    def keep_logs(
+        self, trial: str, subject: str, logs: Sequence[Path], below: Path
+    ) -> tuple[str, ...]:
+        """Copies logs that are `below` a directory to `artefacts/<trial>-<subject>/`, under the
+        same names; their paths in the run directory.
+
+        RecordError where the disk does not take them.
+        """
+        kept = [self.artefacts / f"{trial}-{subject}" / log.relative_to(below) for log in logs]
+        try:
+            for log, copy in zip(logs, kept, strict=True):
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(log, copy)
+        except OSError as error:
+            raise RecordError(
+                f"{self.artefacts}: a log could not be kept: {error}", hint=f"df {self.path}"
+            ) from error
+        return tuple(str(copy.relative_to(self.path)) for copy in kept)
 
     def read_run_record(self) -> RunRecord:
         """run.json; InputError where it is missing or torn."""

@@ -23,6 +23,7 @@ from harness.faults.places import Place, Places
 from harness.model.history import (
     CleanedUp,
     FaultInjected,
+    LogsKept,
     Outcome,
     ProbesRecorded,
     RestoreEnded,
@@ -384,6 +385,7 @@ class _Trial:
         healed: list[str] = []
         leaks: list[str] = []
         for attempt in self._attempts:
+            self._keep_logs(attempt)
             with _leaks_named(leaks):
                 leaks.extend(attempt.tool.remove(attempt.scratch))
                 healed.append(f"removed the scratch servers of {attempt.subject.id}")
@@ -400,6 +402,20 @@ class _Trial:
                 f"{self._trial.id}: not everything was put back: {'; '.join(leaks)}",
                 hint="harness recover",
             )
+
+    def _keep_logs(self, attempt: _Attempt) -> None:
+        """What a restore's place says of it goes with the place; not even a full disk keeps that
+        from being put back.
+        """
+        subject, place = attempt.subject.id, attempt.scratch
+        try:
+            kept = self._at.run.keep_logs(
+                self._trial.id, subject, attempt.tool.logs(place), place.directory
+            )
+        except RecordError as error:
+            self._at.narrator.warning(str(error))
+        else:
+            self._record(LogsKept(trial=self._trial.id, subject=subject, files=kept))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from harness.judge.facts import Known, known, sequences
 from harness.judge.promise import identities
 from harness.judge.statistics import strength
 from harness.judge.trials import TrialAnswer, attempts, failed_steps, over_trials, started
-from harness.model.history import Blame, History, RestoreEnded
+from harness.model.history import Blame, History, LogsKept, RestoreEnded
 from harness.model.plan import Plan, Trial
 from harness.model.target import Integrity
 from harness.model.verdict import Finding, Verdict, merge
@@ -67,8 +67,19 @@ def judge_trial(history: History, trial: Trial, subject: str) -> TrialAnswer:
         trial=trial.id,
         verdict=verdict,
         text=next(text for each, text in judged if each is verdict),
+        detail=() if verdict is Verdict.PASS else _logs(history, trial, subject),
         since=next((one.at.utc for one in ended), None),
         evidence=sequences(ended),
+    )
+
+
+def _logs(history: History, trial: Trial, subject: str) -> tuple[str, ...]:
+    """Where the tools' and servers' own words are, for who has to know more."""
+    return tuple(
+        f"log: {file}"
+        for one in known(history, LogsKept)
+        if (one.fact.trial, one.fact.subject) == (trial.id, subject)
+        for file in one.fact.files
     )
 
 
@@ -106,6 +117,7 @@ def _without_end(history: History, trial: Trial, subject: str) -> TrialAnswer:
         trial=trial.id,
         verdict=Verdict.FAIL if blamed else Verdict.INCONCLUSIVE,
         text=text,
+        detail=_logs(history, trial, subject),
         since=next((one.at.utc for one in failed), None),
         evidence=sequences(failed),
     )

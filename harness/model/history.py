@@ -293,6 +293,15 @@ class LedgerCopied(_Value, frozen=True, kw_only=True, tag_field="event", tag="le
     files: tuple[str, ...]
 
 
+class LogsKept(_Value, frozen=True, kw_only=True, tag_field="event", tag="logs-kept"):
+    """What the tools and servers of one restore said, copied before its place was removed."""
+
+    trial: str
+    subject: str
+    files: tuple[str, ...]
+    """Paths below the run directory."""
+
+
 class CleanedUp(_Value, frozen=True, kw_only=True, tag_field="event", tag="cleaned-up"):
     """What was put back after a trial, and what was left behind."""
 
@@ -344,6 +353,7 @@ Event = (
     | VerificationEnded
     | LedgerReadBack
     | LedgerCopied
+    | LogsKept
     | CleanedUp
     | StepFailed
     | TrialStarted

@@ -43,7 +43,7 @@ class Level(enum.StrEnum):
     """Verification levels, cheapest first; each is timed apart from the RTA."""
 
     OBJECTS = "objects"
-    """Every object of the backup against its manifest, in the store."""
+    """Every object of the restored backup against its manifest."""
 
     STRUCTURE = "structure"
     """PostgreSQL: page checksums. Redis: no importing or migrating slots, all slots covered."""
@@ -90,6 +90,10 @@ class Verification(_Value, frozen=True, kw_only=True):
     levels: tuple[Level, ...] = tuple(Level)
     heap_all_indexed: bool = False
     """pg_amcheck --heapallindexed: finds rows missing from indexes, about eight times slower."""
+
+    whole_repository: bool = False
+    """Level OBJECTS also has pgBackRest verify every backup and all WAL that the region holds, once
+    a run and region: it reads all of it, where a restore reads one backup."""
 
     invariants: tuple[Invariant, ...] = ()
 

@@ -253,9 +253,16 @@ class BarmanCloudTool(PostgresTool):
             not_found_text="does not exist",
         )
 
-    def _verify_objects(self, region: Region, backup: Backup, server: ScratchServer) -> Found:
+    def _verify_objects(
+        self,
+        region: Region,
+        backup: Backup,
+        server: ScratchServer,
+        *,
+        whole_repository: bool,
+    ) -> Found:
         """That all objects are there; what is in them, barman-cloud has no checksum of."""
-        del server
+        del server, whole_repository
         repository = self._repository(region)
         folder = f"{repository.server}/base/{backup.label}/"
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -221,6 +222,54 @@ def last_error(text: str) -> str | None:
         if line.startswith("    ") and not line.strip().startswith("HINT"):
             said += " " + line.strip()
     return said
+
+
+_HASHED = re.compile(r"restore file .* checksum ([0-9a-f]{40})$")
+_MANIFEST_FILE = re.compile(r"^(?P<name>pg_(?:data|tblspc)/[^=]+)=(?P<facts>\{.*\})$")
+
+
+class _ManifestFile(msgspec.Struct, frozen=True):
+    size: int = 0
+    checksum: str | None = None
+
+
+def compare_with_manifest(manifest: str, log: str) -> Found:
+    """Whether `restore` hashed every file that the manifest names, and found the manifest's SHA-1.
+
+    `manifest`: a backup.manifest (format 5, section [target:file]); `log`: that of `restore
+    --log-level-console=detail`. Files are told by their checksums: their places are not those of
+    the manifest where tablespaces and links were mapped. Empty files have nothing to hash.
+    """
+    expected: dict[str, list[str]] = {}
+    for line in manifest.splitlines():
+        if match := _MANIFEST_FILE.match(line):
+            facts = msgspec.json.decode(match["facts"], type=_ManifestFile)
+            if facts.size and facts.checksum:
+                expected.setdefault(facts.checksum, []).append(match["name"])
+    restored = Counter(match[1] for line in log.splitlines() if (match := _HASHED.search(line)))
+    files = sum(map(len, expected.values()))
+    # Of several files of one content it cannot be told which one is lacking: the last are named.
+    lacking = [
+        f"{name}: not restored with the manifest's checksum {checksum}"
+        for checksum, names in expected.items()
+        for name in names[restored[checksum] :]
+    ]
+    if files == 0:
+        return Found(
+            outcome=Outcome.INDETERMINATE, examined=0, detail="the manifest names no file with data"
+        )
+    if lacking:
+        return Found(
+            outcome=Outcome.FAIL,
+            examined=files - len(lacking),
+            detail=f"{len(lacking)} of {files} files of the manifest: {lacking[0]}",
+            damage=tuple(lacking[:NAMED_AT_MOST]),
+        )
+    return Found(
+        outcome=Outcome.OK,
+        examined=files,
+        detail=f"{files} files were read from the store and have the manifest's checksums",
+    )
 
 
 # -- verify -------------------------------------------------------------------------------------

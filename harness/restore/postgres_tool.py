@@ -79,8 +79,15 @@ class PostgresTool(abc.ABC):
         """How the restored server gets its WAL."""
 
     @abc.abstractmethod
-    def _verify_objects(self, region: Region, backup: Backup, server: ScratchServer) -> Found:
-        """The backup's objects in the store against its manifest."""
+    def _verify_objects(
+        self,
+        region: Region,
+        backup: Backup,
+        server: ScratchServer,
+        *,
+        whole_repository: bool,
+    ) -> Found:
+        """The backup's objects against its manifest; `whole_repository` is Verification's."""
 
     # -- ports.RestoreTool -----------------------------------------------------------------------
 
@@ -144,7 +151,12 @@ class PostgresTool(abc.ABC):
             raise TypeError(f"{self._postgres.id}: not a PostgreSQL endpoint: {restored.endpoint}")
         started_ns = self._clock.monotonic_ns()
         if level is Level.OBJECTS:
-            found = self._verify_objects(running.region, running.backup, running.server)
+            found = self._verify_objects(
+                running.region,
+                running.backup,
+                running.server,
+                whole_repository=verification.whole_repository,
+            )
         else:
             found = verify_level(running.server, restored.endpoint, verification, level)
         return VerificationEnded(
@@ -158,6 +170,19 @@ class PostgresTool(abc.ABC):
             detail=found.detail,
             damage=found.damage,
         )
+
+    def logs(self, scratch: Scratch) -> tuple[Path, ...]:
+        """The backup tool's log, the server's, and what restore_command was asked and said."""
+        server = self._servers.get(scratch.directory)
+        if server is None:
+            return ()
+        found = (
+            *sorted(server.tool_directory.glob("*.log")),
+            server.log,
+            server.requests_file,
+            server.failures_file,
+        )
+        return tuple(path for path in found if path.is_file() and path.stat().st_size)
 
     def remove(self, scratch: Scratch) -> tuple[str, ...]:
         """Stops what runs in the scratch place and deletes it; names what is left behind."""

@@ -9,6 +9,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.backup.layout import Increment, LayoutError, Part, Snapshot, time_of_label
@@ -262,6 +263,10 @@ class RedisTool(ABC):
         return RedisVerifier(self._subject, restored, self._clock, cluster=self.cluster).verify(
             verification, level
         )
+
+    def logs(self, scratch: Scratch) -> tuple[Path, ...]:
+        """The servers' logs."""
+        return tuple(sorted(scratch.directory.glob("servers/*/*.log")))
 
     def remove(self, scratch: Scratch) -> tuple[str, ...]:
         """As RestoreTool says."""

@@ -23,6 +23,7 @@ from harness.model.history import (
     FaultInjected,
     LedgerCopied,
     LedgerReadBack,
+    LogsKept,
     Outcome,
     Phase,
     RestoreEnded,
@@ -163,6 +164,7 @@ class Tool:
         self, region: Region, point: datetime | None, scratch: Scratch, watch: Watch
     ) -> Restored:
         self.world.running.add("server")
+        (scratch.directory / "server.log").write_text("ready", encoding="ascii")
         with watch.phase(Phase.FETCH) as progress:
             self.world.call("fetch")
             progress.advance(10)
@@ -190,6 +192,9 @@ class Tool:
             examined=1,
             detail="",
         )
+
+    def logs(self, scratch: Scratch) -> tuple[Path, ...]:
+        return tuple(scratch.directory.glob("*.log"))
 
     def remove(self, scratch: Scratch) -> tuple[str, ...]:
         self.world.running.discard("server")
@@ -305,6 +310,7 @@ def test_a_clean_trial_records_all_and_puts_all_back(tmp_path: Path) -> None:
         "LedgerReadBack",
         "VerificationEnded",
         "VerificationEnded",
+        "LogsKept",
         "CleanedUp",
         "TrialEnded",
         "LedgerCopied",
@@ -368,6 +374,41 @@ def test_an_interruption_at_any_step_heals_and_is_recorded(tmp_path: Path, step:
     assert not world.lost
     assert not world.running
     assert facts(tmp_path)[-1] == RunEnded(interrupted="SIGINT")
+
+
+def test_what_a_restore_that_failed_said_is_kept_before_its_place_is_removed(
+    tmp_path: Path,
+) -> None:
+    """The next morning there is something to read, below the run."""
+    world = World(raise_at=STEPS - 5)  # "fetch"
+    found = perform(tmp_path, world)
+    assert world.calls[STEPS - 6] == "fetch"
+    assert of_kind(found, LogsKept) == [
+        LogsKept(
+            trial="whole-carts-1",
+            subject="carts",
+            files=("artefacts/whole-carts-1-carts/server.log",),
+        )
+    ]
+    run = RunDirectory.find(None, tmp_path / "runs")
+    assert (run.artefacts / "whole-carts-1-carts" / "server.log").read_text("ascii") == "ready"
+
+
+def test_a_log_that_cannot_be_kept_does_not_keep_anything_from_being_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, for one."""
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.store.shutil.copyfile", full)
+    world = World()
+    found = perform(tmp_path, world)
+    assert not world.lost
+    assert not world.running
+    assert not of_kind(found, LogsKept)
+    assert of_kind(found, CleanedUp)
 
 
 def test_a_loss_waits_for_a_steady_ledger(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from constructors import (
 from msgspec.structs import replace
 
 from harness.judge.restore import judge
-from harness.model.history import Blame, History, TrialStarted
+from harness.model.history import Blame, History, LogsKept, TrialStarted
 from harness.model.verdict import Finding, Verdict
 
 FIRST, SECOND_TRIAL = trial(1), trial(2)
@@ -84,6 +84,20 @@ def test_an_error_is_judged_by_what_it_speaks_against(
     assert found.verdict is expected
     assert error in found.headline
     assert found.advice is not None
+
+
+def test_a_restore_that_failed_says_where_its_logs_are() -> None:
+    """Of its own trial and subject; one that succeeded needs none."""
+    kept = [
+        LogsKept(trial=FIRST.id, subject="orders", files=("artefacts/a/tool/restore.log",)),
+        LogsKept(trial=FIRST.id, subject="carts", files=("artefacts/b/redis.log",)),
+    ]
+    failed = judged(history(*around(FIRST, [restored(FIRST, error="checksum"), *kept])))
+    assert [line for line in failed.detail if "log" in line] == [
+        f"{FIRST.id}: log: artefacts/a/tool/restore.log"
+    ]
+    well = judged(history(*around(FIRST, [restored(FIRST), *kept])))
+    assert not [line for line in well.detail if "log" in line]
 
 
 def test_a_replay_that_ended_early_fails() -> None:

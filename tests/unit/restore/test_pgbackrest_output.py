@@ -12,6 +12,7 @@ from harness.errors import RestoreError, StoreError
 from harness.model.history import Outcome
 from harness.restore.pgbackrest_output import (
     RestoreLog,
+    compare_with_manifest,
     last_error,
     meaning_of,
     parse_info,
@@ -162,6 +163,63 @@ def test_the_restore_log_proves_the_backup_and_tells_how_far_it_is() -> None:
         said.read(line)
     assert said.backup == INCR
     assert said.percent == pytest.approx(99.97)
+
+
+MANIFEST = """\
+[backup]
+backup-label="20261124-035726F"
+
+[target:file]
+pg_data/PG_VERSION={"checksum":"c9f0eea869daf41b27aa32d42745ba066e45da42","size":3}
+pg_data/base/1/1247={"bni":1,"bno":80,"checksum":"ac6adb4e59221321a41f74669d4ec66e7eefa35c","size":9}
+pg_tblspc/16384/PG_15/5/1={"checksum":"c9f0eea869daf41b27aa32d42745ba066e45da42","size":3}
+pg_data/base/1/6100={"checksum":"da39a3ee5e6b4b0d3255bfef95601890afd80709","size":0}
+"""
+HASHED = """\
+P01 DETAIL: restore file /s/data/PG_VERSION (3B, 20%) checksum \
+c9f0eea869daf41b27aa32d42745ba066e45da42
+P02 DETAIL: restore file /t/16384/PG_15/5/1 (3B, 40%) checksum \
+c9f0eea869daf41b27aa32d42745ba066e45da42
+P01 DETAIL: restore file /s/data/base/1/6100 (0B, 40%)
+P01 DETAIL: restore file /s/data/base/1/1247 (bundle 1/80, 9B, 100%) checksum \
+ac6adb4e59221321a41f74669d4ec66e7eefa35c
+"""
+
+
+def test_every_file_of_the_manifest_was_hashed_while_it_was_restored() -> None:
+    """Empty files have nothing to hash; files of one content are counted."""
+    found = compare_with_manifest(MANIFEST, HASHED)
+    assert (found.outcome, found.examined, found.damage) == (Outcome.OK, 3, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (0, "pg_tblspc/16384/PG_15/5/1"),
+        (1, "pg_tblspc/16384/PG_15/5/1"),
+        (3, "pg_data/base/1/1247"),
+    ],
+)
+def test_a_file_of_the_manifest_that_was_not_restored_is_damage(line: int, name: str) -> None:
+    """Whichever is left out; of two files of one content the later one is named."""
+    lines = HASHED.splitlines()
+    found = compare_with_manifest(MANIFEST, "\n".join(lines[:line] + lines[line + 1 :]))
+    assert found.outcome is Outcome.FAIL
+    assert [one.split(":")[0] for one in found.damage] == [name]
+
+
+def test_another_checksum_than_the_manifests_is_damage() -> None:
+    """As where the tool compared with another manifest."""
+    found = compare_with_manifest(MANIFEST, HASHED.replace("checksum ac", "checksum bd"))
+    assert found.outcome is Outcome.FAIL
+    assert "pg_data/base/1/1247" in found.damage[0]
+
+
+def test_a_manifest_without_files_proves_nothing() -> None:
+    """The vacuous case: an empty log is damage, an empty manifest says nothing."""
+    assert compare_with_manifest("", HASHED).outcome is Outcome.INDETERMINATE
+    assert compare_with_manifest("[target:file]\n", HASHED).examined == 0
+    assert compare_with_manifest(MANIFEST, "").outcome is Outcome.FAIL
 
 
 def test_the_last_error_is_found_with_its_explanation() -> None:

@@ -27,6 +27,7 @@ from harness.drivers.clock import HostClock
 from harness.drivers.loopback import free_ports
 from harness.faults.places import Places, default_state_directory
 from harness.faults.recover import recover
+from harness.model.history import Phase
 from harness.model.instant import seconds
 from harness.model.judgement import RestoreSummary
 from harness.model.quantity import show_bytes
@@ -120,15 +121,21 @@ def _restores(practice: Practice, places: Places, narrator: Narrator, rounds: in
             value / beside for value, beside in zip(values, bare, strict=True)
         )
         yield name, size, _span(values), f"{ratio:.2f} of the bare restore"
-    fetched = [
-        bar.end_s - bar.start_s for drill in drills for bar in drill.phases if bar.phase == "fetch"
-    ]
-    yield (
-        "of it, the fetch phase",
-        size,
-        _span(fetched),
-        f"{statistics.median(fetched) / base:.2f}",
-    )
+    parts = {
+        "the fetch phase": [
+            bar.end_s - bar.start_s
+            for drill in drills
+            for bar in drill.phases
+            if bar.phase is Phase.FETCH
+        ]
+    } | {
+        f"level {level}": [
+            one.seconds for drill in drills for one in drill.levels if one.level is level
+        ]
+        for level in levels
+    }
+    for name, values in parts.items():
+        yield f"of it, {name}", size, _span(values), f"{statistics.median(values) / base:.2f}"
 
 
 def _fetches(practice: Practice, places: Places, rounds: int) -> Iterator[Row]:

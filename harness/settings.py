@@ -55,3 +55,13 @@ def load_environment(name: str, path: Path) -> Environment:
     if len(set(ids)) != len(ids):
         raise InputError(f"{path}: $.environments.{name}.subjects: an id is given twice: {ids}")
     return environment
+
+
+def scratch_directories(path: Path) -> tuple[Path, ...]:
+    """Where the environments of harness.toml make their restores, where that is their own disk;
+    none where there is no such file. Raises InputError where it is wrong.
+    """
+    if not path.is_file():
+        return ()
+    chosen = (one.scratch for one in read_toml(path, _File).environments.values())
+    return tuple(dict.fromkeys(scratch for scratch in chosen if scratch is not None))

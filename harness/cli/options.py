@@ -20,6 +20,11 @@ def environment(command: Command) -> Command:
         metavar="NAME",
         help="An environment of harness.toml, or `demo`: the practice platform.",
     )(command)
+    return settings(command)
+
+
+def settings(command: Command) -> Command:
+    """The file that defines the environments."""
     return click.option(
         "--settings",
         type=click.Path(path_type=Path),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli import options
 from harness.faults.places import Places, default_state_directory
 
 
@@ -17,19 +18,26 @@ from harness.faults.places import Places, default_state_directory
     show_default="HARNESS_STATE_DIR, else /var/tmp/harness-<uid>",
     help="Where the harness wrote down what it started.",
 )
+@options.settings
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-def command(state: Path, *, dry_run: bool) -> None:
+def command(state: Path, settings: Path, *, dry_run: bool) -> None:
     """Puts back what a killed harness left behind.
 
-    Every directory that the harness fills and every server that it starts was written down before;
-    what belongs to a harness that still runs is left alone.
+    Every directory that the harness fills and every server that it starts was written down before,
+    in its state directory or on the scratch disk of an environment; what belongs to a harness that
+    still runs is left alone.
     """
     from harness.faults.recover import recover
+    from harness.settings import scratch_directories
 
-    places = Places(state)
-    if dry_run:
-        done = tuple(f"would remove {place.directory}" for place in places.abandoned())
-    else:
-        done = recover(places)
+    done: list[str] = []
+    for where in dict.fromkeys((state, *scratch_directories(settings))):
+        if not Places.are_at(where):
+            continue
+        places = Places(where)
+        if dry_run:
+            done += [f"would remove {place.directory}" for place in places.abandoned()]
+        else:
+            done += recover(places)
     for line in done or ("nothing was left behind",):
         click.echo(line)

@@ -47,6 +47,7 @@ def command(  # noqa: PLR0913 - one for each option
     from harness.drill.interruption import interruptible
     from harness.drivers.clock import HostClock
     from harness.faults.places import Places, default_state_directory
+    from harness.faults.recover import recover
     from harness.faults.standing import StandingPlatform
     from harness.model.run import Setting
     from harness.report.progress import Narrator
@@ -74,13 +75,16 @@ def command(  # noqa: PLR0913 - one for each option
     )
     found = load_environment(environment, settings)
     places = Places(default_state_directory())
+    scratch = Places(found.scratch) if found.scratch else places
     with interruptible(), Narrator(HostClock()) as narrator:
+        for line in (*recover(places), *recover(scratch)):
+            narrator.step(f"left behind by a killed harness: {line}")
         run, judgement = rehearse(
             plan,
             Rehearsal(
                 platform=StandingPlatform(),
                 places=places,
-                scratch=Places(found.scratch) if found.scratch else places,
+                scratch=scratch,
                 narrator=narrator,
                 runs=found.runs,
                 notes=(cited(found.runs),),

@@ -44,6 +44,11 @@ class Places:
         for directory in (state, self._declarations, self._root):
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
 
+    @staticmethod
+    def are_at(state: Path) -> bool:
+        """Whether anything was ever declared there; makes nothing."""
+        return (state / "places").is_dir()
+
     def declare(self, purpose: str) -> Place:
         """Declares and makes an empty directory for `purpose`."""
         me = psutil.Process()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.drivers import process
 from harness.drivers.clock import HostClock
 from harness.faults.places import Places
 from harness.model.subject import ObjectStore, PgBackRest, RedisCluster
@@ -53,7 +55,7 @@ def toml_of(store: ObjectStore) -> str:
     )
 
 
-def settings_of(practice: Practice, runs: Path) -> str:
+def settings_of(practice: Practice, runs: Path, scratch: Path) -> str:
     """harness.toml as its owner would write it."""
     orders, carts = practice.subjects
     assert isinstance(orders, PgBackRest)
@@ -63,6 +65,7 @@ def settings_of(practice: Practice, runs: Path) -> str:
     lines = [
         "[environments.staging]",
         f'runs = "{runs}"',
+        f'scratch = "{scratch}"',
         "[[environments.staging.subjects]]",
         'driver = "pgbackrest"',
         'id = "orders"',
@@ -99,7 +102,8 @@ def test_the_weekly_suite_leaves_somebodys_environment_alone(
 ) -> None:
     """It passes, inflicts nothing, and the servers never noticed."""
     settings = tmp_path / "harness.toml"
-    settings.write_text(settings_of(practice, tmp_path / "runs"), encoding="utf-8")
+    text = settings_of(practice, tmp_path / "runs", state / "scratch")
+    settings.write_text(text, encoding="utf-8")
     servers = living(practice)
     done = subprocess.run(
         [
@@ -125,3 +129,46 @@ def test_the_weekly_suite_leaves_somebodys_environment_alone(
     assert all(fault["assumed"] for fault in faults)
     assert living(practice) == servers
     assert Places(state / "ours").declared() == ()
+    assert Places(state / "scratch").declared() == ()
+
+
+def test_what_a_killed_run_left_on_both_disks_is_removed_by_recover(
+    practice: Practice, state: Path, tmp_path: Path
+) -> None:
+    """SIGKILL amid a restore: the prober's place and the scratch disk of the environment are found
+    through harness.toml, and nothing of somebody else's is touched.
+    """
+    settings = tmp_path / "harness.toml"
+    text = settings_of(practice, tmp_path / "runs", state / "scratch")
+    settings.write_text(text, encoding="utf-8")
+    servers = living(practice)
+    environment = {**os.environ, "HARNESS_STATE_DIR": str(state / "ours")}
+    arguments = ("run", "weekly-restore", "-e", "staging", "--settings", str(settings))
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness", *arguments, "--only", "latest-backup"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stderr is not None
+        assert any("replay" in line for line in child.stderr), "it ended before"
+        child.send_signal(signal.SIGKILL)
+    (scratch,) = Places(state / "scratch").abandoned()
+    assert Places(state / "ours").abandoned()
+    assert list(process.working_below(scratch.directory)), "nothing ran: the test proves nothing"
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "recover", "--settings", str(settings)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"directory {scratch.directory}" in done.stdout
+    for where in ("ours", "scratch"):
+        assert Places(state / where).declared() == ()
+        assert list(process.working_below(state / where)) == []
+    assert living(practice) == servers

@@ -9,7 +9,7 @@ from harness.decoding import read_toml, read_yaml
 from harness.errors import InputError
 from harness.model.suite import Suite
 from harness.model.target import RecoveryTime, TargetFile
-from harness.settings import load_environment
+from harness.settings import load_environment, scratch_directories
 from harness.suites import load_suite
 from harness.targets import load_targets
 
@@ -119,6 +119,16 @@ def test_an_environment_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "harness.toml", SETTINGS.format(more=""))
     (subject,) = load_environment("staging", path).subjects
     assert subject.id == "carts"
+
+
+def test_the_scratch_disks_of_all_environments_are_known(tmp_path: Path) -> None:
+    """Each once; an environment without one, and a missing file, have none."""
+    path = tmp_path / "harness.toml"
+    assert scratch_directories(path) == ()
+    disk = 'scratch = "/srv/scratch"\n'
+    tables = (f"[environments.{name}]\nsubjects = []\n" for name in "abc")
+    path.write_text(disk.join([*tables]), encoding="utf-8")
+    assert scratch_directories(path) == (Path("/srv/scratch"),)
 
 
 def test_an_unknown_environment_names_the_known_ones(tmp_path: Path) -> None:

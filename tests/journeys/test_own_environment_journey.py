@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness.drivers import process
-from harness.drivers.clock import HostClock
+from harness.drivers.clock import HostClock, wait_until
 from harness.faults.places import Places
 from harness.model.subject import ObjectStore, PgBackRest, RedisCluster
 from harness.practice.platform import Practice
@@ -153,10 +153,16 @@ def test_what_a_killed_run_left_on_both_disks_is_removed_by_recover(
     ) as child:
         assert child.stderr is not None
         assert any("replay" in line for line in child.stderr), "it ended before"
+        (scratch,) = Places(state / "scratch").declared()
+        # The server is started after the line, and goes on where the harness does not.
+        wait_until(
+            lambda: list(process.working_below(scratch.directory / "data")),
+            within_s=20,
+            what="a server on the scratch disk",
+        )
         child.send_signal(signal.SIGKILL)
-    (scratch,) = Places(state / "scratch").abandoned()
+    assert Places(state / "scratch").abandoned() == (scratch,)
     assert Places(state / "ours").abandoned()
-    assert list(process.working_below(scratch.directory)), "nothing ran: the test proves nothing"
     done = subprocess.run(
         [sys.executable, "-m", "harness", "recover", "--settings", str(settings)],
         cwd=ROOT,

@@ -21,7 +21,11 @@ from harness.drivers.clock import wait_until
 from harness.faults.places import Places
 
 ROOT = Path(__file__).parents[2]
-ENDS_WITHIN_S = 280
+ENDS_WITHIN_S = 600
+"""Several times what it takes on two idle cores: a limit, not a measurement."""
+
+pytestmark = pytest.mark.timeout(ENDS_WITHIN_S + 60)
+
 SMALL = ("demo", "--scale", "0.2")
 
 

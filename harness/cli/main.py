@@ -25,6 +25,7 @@ COMMANDS = {
     "targets": "List and check the documented targets",
     "backup": "Back a Redis cluster up to S3, once or continuously",
     "ledger": "Write the ledger of acknowledged writes that RPA is measured by",
+    "lab": "A Kubernetes cluster on this machine, made to be broken",
     "recover": "Put back what a killed harness left behind",
 }
 
@@ -54,7 +55,7 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
-    r"""Rehearses disasters on a real platform and says, with evidence, which documented targets
+    """Rehearses disasters on a real platform and says, with evidence, which documented targets
     it met.
 
     \b

@@ -1,0 +1,131 @@
+"""Builds the Kubernetes programs from lab/kubernetes, once, and keeps them by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.drivers import process
+from harness.errors import InputError, SurroundingsError
+from harness.lab.sources import SOURCES, digest_of
+
+_SOURCE = "kubernetes"
+_PACKAGES = (
+    "./cmd/kubernetes",
+    "./cmd/coredns",
+    "./cmd/pause",
+    "sigs.k8s.io/metrics-server/cmd/metrics-server",
+    "github.com/rancher/local-path-provisioner",
+)
+NAMES = tuple(package.rsplit("/", 1)[1] for package in _PACKAGES)
+"""The programs that a build makes."""
+
+_BUILD_WITHIN_S = 3600.0
+_REPORT_EVERY = 100
+
+
+def build(cache: Path, narrate: Callable[[str], None], sources: Path = SOURCES) -> Path:
+    """The directory of the programs; builds them first where their sources were not yet built.
+
+    An interrupted build leaves nothing in the way of the next one, which goes on from Go's own
+    cache. Raises InputError where Go is missing, SurroundingsError with the compiler's last lines
+    where the build fails.
+    """
+    if shutil.which("go") is None:
+        raise InputError(
+            "go: no such program; it compiles Kubernetes for the lab",
+            hint="apt-get install golang-go  # 1.24 or newer",
+        )
+    source = sources / _SOURCE
+    version = _go(source, "env", "GOVERSION").strip()
+    key = hashlib.sha256(f"{digest_of(source)} {version}".encode()).hexdigest()[:16]
+    programs = cache / "programs" / key
+    if programs.is_dir():
+        return programs
+    programs.parent.mkdir(parents=True, exist_ok=True)
+    kubernetes = _go(source, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes").strip()
+    # One by one: two of them import one library by names that differ in case only.
+    dependencies = {
+        line for each in _PACKAGES for line in _go(source, "list", "-deps", each).splitlines()
+    }
+    total = len(dependencies)
+    narrate(f"building Kubernetes {kubernetes}: {total} packages; the first time takes minutes")
+    with tempfile.TemporaryDirectory(dir=programs.parent, prefix=".building-") as made:
+        _compile(source, Path(made), kubernetes, total, narrate)
+        Path(made).chmod(0o755)
+        try:
+            Path(made).rename(programs)
+        except OSError:
+            if not programs.is_dir():  # another command built the same meanwhile: as good
+                raise
+        Path(made).mkdir(exist_ok=True)  # TemporaryDirectory wants to remove it
+    return programs
+
+
+def _compile(
+    source: Path, made: Path, kubernetes: str, total: int, narrate: Callable[[str], None]
+) -> None:
+    # Without a version the components call themselves v0.0.0 and refuse each other.
+    major, minor = kubernetes.removeprefix("v").split(".")[:2]
+    versions = " ".join(
+        f"-X {package}.{name}={value}"
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+        for name, value in (("gitVersion", kubernetes), ("gitMajor", major), ("gitMinor", minor))
+    )
+    # Link by link: two links of this size at a time would need twice the memory.
+    for package in _PACKAGES:
+        argv = ("go", "build", "-v", "-trimpath", f"-ldflags=-s -w {versions}", "-o", made, package)
+        child = process.start(
+            argv,
+            directory=source,
+            environment=_ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        last: list[str] = []
+        try:
+            if child.stdout is not None:
+                for compiled, line in enumerate(child.stdout, 1):
+                    last = [*last[-14:], line.decode("utf-8", "replace").rstrip()]
+                    if compiled % _REPORT_EVERY == 0:
+                        narrate(f"{package}: {compiled} of at most {total} packages compiled")
+            child.wait(_BUILD_WITHIN_S)
+        finally:
+            process.stop(child)
+        process.raise_if_interrupted("building Kubernetes")
+        if child.returncode != 0:
+            raise SurroundingsError(
+                f"{package}: go build ended with {child.returncode}:\n" + "\n".join(last),
+                hint=f"cd {source} && go build {package}",
+            )
+
+
+_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+
+
+def _go(source: Path, *arguments: str) -> str:
+    done = process.run(
+        ("go", *arguments),
+        directory=source,
+        environment=_ENVIRONMENT,
+        timeout_s=_BUILD_WITHIN_S,
+    )
+    if done.returncode != 0:
+        raise SurroundingsError(
+            f"go {' '.join(arguments)}: {done.last_line()}", hint=f"cd {source} && go mod download"
+        )
+    return done.stdout
+
+
+def cache_directory() -> Path:
+    """`HARNESS_CACHE_DIR`, else `harness` in the user's cache directory (XDG Base Directory)."""
+    chosen = os.environ.get("HARNESS_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "harness"

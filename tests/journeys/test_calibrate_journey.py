@@ -20,7 +20,7 @@ from harness.faults.places import Places
 from harness.practice.damage.catalogue import DAMAGES, SILENCES
 
 ROOT = Path(__file__).parents[2]
-ENDS_WITHIN_S = 900
+ENDS_WITHIN_S = 2400
 
 pytestmark = pytest.mark.timeout(ENDS_WITHIN_S + 60)
 

@@ -1,5 +1,6 @@
 # The commands of the README. Each sets up all that it needs first.
-.PHONY: setup demo test bench calibrate lint types imports lock clean
+# `lab` and `test-lab` need root: they make network namespaces and control groups.
+.PHONY: setup setup-lab demo lab test test-lab bench calibrate lint types imports lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -8,11 +9,22 @@ setup: .setup/done
 .setup/done: requirements.lock pyproject.toml setup.sh
 	@bash setup.sh
 
+setup-lab: .setup/lab-done
+
+.setup/lab-done: requirements.lock pyproject.toml setup.sh
+	@bash setup.sh lab
+
 demo: setup
 	@$(BIN)/harness demo
 
 test: setup
 	@$(BIN)/nox --non-interactive
+
+test-lab: setup-lab
+	@$(BIN)/nox --non-interactive -s lab
+
+lab: setup-lab
+	@$(BIN)/harness lab up --overlay production
 
 calibrate: setup
 	@$(BIN)/harness calibrate

@@ -61,6 +61,12 @@ def journeys(session: nox.Session) -> None:
 
 
 @nox.session
+def lab(session: nox.Session) -> None:
+    """A real cluster with the documented platform, broken and mended; needs root."""
+    _run(session, "python", "-m", "pytest", "tests/lab", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmark table of docs/benchmarks.md; ratios of one run."""
     _run(session, "python", "-m", "benchmarks", *session.posargs)

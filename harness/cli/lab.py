@@ -39,7 +39,12 @@ def command() -> None:
 @click.option("--masters", default=3, show_default=True, help="Control-plane members; odd.")
 @click.option("--workers", default=3, show_default=True)
 @click.option("--zones", default=3, show_default=True, help="Masters and workers get one in turn.")
-def up(masters: int, workers: int, zones: int) -> None:
+@click.option(
+    "--overlay",
+    metavar="ENVIRONMENT",
+    help="Also install the documented platform: dev, staging, production.",
+)
+def up(masters: int, workers: int, zones: int, overlay: str | None) -> None:
     """Make the lab and return when all of it is ready.
 
     The first time, Kubernetes is compiled and images are built, and both are kept in
@@ -48,7 +53,7 @@ def up(masters: int, workers: int, zones: int) -> None:
     """
     from harness.drill.interruption import interruptible
     from harness.drivers.clock import HostClock
-    from harness.lab import lab
+    from harness.lab import lab, platform
     from harness.lab.layout import Layout
     from harness.lab.programs import cache_directory
     from harness.report.progress import Narrator
@@ -56,6 +61,8 @@ def up(masters: int, workers: int, zones: int) -> None:
     layout = Layout(masters=masters, workers=workers, zones=zones)
     with interruptible(), Narrator(HostClock()) as narrator:
         made = lab.up(layout, _STATE(), cache_directory(), narrator.step)
+        if overlay is not None:
+            platform.install(made, overlay, narrator.step)
     click.echo(f"the lab is up: {masters} masters, {workers} workers, {zones} zones")
     click.echo(f"API: https://127.0.0.1:{made.record.api_port}  (harness lab kubeconfig)")
     click.echo("look inside: harness lab exec -- kubectl get pods --all-namespaces")
@@ -200,7 +207,7 @@ def _each(name: str, change: Callable[[Lab, Machine], None], what: str) -> None:
     from harness.model.instant import NANOSECONDS_PER_SECOND
 
     lab = find(_STATE())
-    machine = lab.layout.machine(name)
+    machine = lab.layout.member(name)
     clock = HostClock()
     begun_ns = clock.monotonic_ns()
     change(lab, machine)

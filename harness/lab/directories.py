@@ -23,11 +23,6 @@ class Directories:
         return self.root / "lab.json"
 
     @property
-    def lock(self) -> Path:
-        """Held by the command that changes the lab; outside its directory, which goes away."""
-        return self.root.with_name("lab.lock")
-
-    @property
     def pki(self) -> Path:
         """Certificates, keys and kubeconfigs."""
         return self.root / "pki"

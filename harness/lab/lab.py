@@ -302,21 +302,34 @@ def _remove_tree(root: Path) -> None:
 
 @contextlib.contextmanager
 def _changing(directories: Directories) -> Iterator[None]:
-    """One command at a time changes the lab; the lock goes with the process that holds it."""
-    directories.lock.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with directories.lock.open("a+", encoding="ascii") as lock:
+    """One command at a time changes the lab; the lock goes with the process that holds it.
+
+    The lock is this machine's, as the names of namespaces and control groups are. It says whose
+    lab it was last: one of another state directory that is up is not touched.
+    """
+    with _LOCK.open("a+", encoding="utf-8") as lock:
+        lock.seek(0)
+        pid, _, root = lock.read().partition(" ")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            lock.seek(0)
             raise RefusedError(
-                f"process {lock.read().strip() or 'unknown'} is changing the lab now",
-                hint="harness lab status",
+                f"process {pid or 'unknown'} is changing the lab now", hint="harness lab status"
             ) from error
+        other = Directories(Path(root)) if root else directories
+        record = read_record(other)
+        if other != directories and record is not None and _alive(record):
+            raise RefusedError(
+                f"a lab of the state directory {other.root.parent} is on this machine",
+                hint=f"HARNESS_STATE_DIR={other.root.parent} harness lab down",
+            )
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(f"{os.getpid()} {directories.root}")
         lock.flush()
         yield
+
+
+_LOCK = Path("/run/harness-lab.lock")
 
 
 def _write(directories: Directories, record: Record) -> None:

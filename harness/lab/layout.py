@@ -100,6 +100,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         names = ", ".join(machine.name for machine in self.machines())
         raise InputError(f"no machine {name!r} in this lab, expected one of {names}")
 
+    def member(self, name: str) -> Machine:
+        """As `machine`, of masters and workers only: what may be broken."""
+        if self.machine(name).role is Role.OUTSIDE:
+            raise InputError(f"{name}: is no member of the cluster, and cannot be broken")
+        return self.machine(name)
+
     def in_zone(self, zone: str) -> tuple[Machine, ...]:
         """Masters and workers of a zone; raises InputError that lists the zones there are."""
         found = tuple(machine for machine in self.machines() if machine.zone == zone)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.drivers import process
@@ -27,6 +30,8 @@ NAMES = tuple(package.rsplit("/", 1)[1] for package in _PACKAGES)
 
 _BUILD_WITHIN_S = 3600.0
 _REPORT_EVERY = 100
+_LEAST_MINOR = 24
+"""Of Go 1.x: what the modules of Kubernetes 1.34 ask for in their go.mod."""
 
 
 def build(cache: Path, narrate: Callable[[str], None], sources: Path = SOURCES) -> Path:
@@ -36,27 +41,22 @@ def build(cache: Path, narrate: Callable[[str], None], sources: Path = SOURCES) 
     cache. Raises InputError where Go is missing, SurroundingsError with the compiler's last lines
     where the build fails.
     """
-    if shutil.which("go") is None:
-        raise InputError(
-            "go: no such program; it compiles Kubernetes for the lab",
-            hint="apt-get install golang-go  # 1.24 or newer",
-        )
     source = sources / _SOURCE
-    version = _go(source, "env", "GOVERSION").strip()
-    key = hashlib.sha256(f"{digest_of(source)} {version}".encode()).hexdigest()[:16]
+    go = _find_go(source)
+    key = hashlib.sha256(f"{digest_of(source)} {go.version}".encode()).hexdigest()[:16]
     programs = cache / "programs" / key
     if programs.is_dir():
         return programs
     programs.parent.mkdir(parents=True, exist_ok=True)
-    kubernetes = _go(source, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes").strip()
+    kubernetes = go.said(source, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes").strip()
     # One by one: two of them import one library by names that differ in case only.
     dependencies = {
-        line for each in _PACKAGES for line in _go(source, "list", "-deps", each).splitlines()
+        line for each in _PACKAGES for line in go.said(source, "list", "-deps", each).splitlines()
     }
     total = len(dependencies)
     narrate(f"building Kubernetes {kubernetes}: {total} packages; the first time takes minutes")
     with tempfile.TemporaryDirectory(dir=programs.parent, prefix=".building-") as made:
-        _compile(source, Path(made), kubernetes, total, narrate)
+        _compile(go, source, Path(made), kubernetes, total, narrate)
         Path(made).chmod(0o755)
         try:
             Path(made).rename(programs)
@@ -67,8 +67,8 @@ def build(cache: Path, narrate: Callable[[str], None], sources: Path = SOURCES) 
     return programs
 
 
-def _compile(
-    source: Path, made: Path, kubernetes: str, total: int, narrate: Callable[[str], None]
+def _compile(  # noqa: PLR0913 - what, where to, and how it is told
+    go: _Go, source: Path, made: Path, kubernetes: str, total: int, narrate: Callable[[str], None]
 ) -> None:
     # Without a version the components call themselves v0.0.0 and refuse each other.
     major, minor = kubernetes.removeprefix("v").split(".")[:2]
@@ -79,7 +79,16 @@ def _compile(
     )
     # Link by link: two links of this size at a time would need twice the memory.
     for package in _PACKAGES:
-        argv = ("go", "build", "-v", "-trimpath", f"-ldflags=-s -w {versions}", "-o", made, package)
+        argv = (
+            go.program,
+            "build",
+            "-v",
+            "-trimpath",
+            f"-ldflags=-s -w {versions}",
+            "-o",
+            made,
+            package,
+        )
         child = process.start(
             argv,
             directory=source,
@@ -108,18 +117,51 @@ def _compile(
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
 
 
-def _go(source: Path, *arguments: str) -> str:
-    done = process.run(
-        ("go", *arguments),
-        directory=source,
-        environment=_ENVIRONMENT,
-        timeout_s=_BUILD_WITHIN_S,
-    )
-    if done.returncode != 0:
-        raise SurroundingsError(
-            f"go {' '.join(arguments)}: {done.last_line()}", hint=f"cd {source} && go mod download"
+@dataclass(frozen=True, slots=True)
+class _Go:
+    """A Go toolchain."""
+
+    program: Path
+    version: str
+    """As it says it: go1.26.8."""
+
+    def said(self, source: Path, *arguments: str) -> str:
+        done = process.run(
+            (self.program, *arguments),
+            directory=source,
+            environment=_ENVIRONMENT,
+            timeout_s=_BUILD_WITHIN_S,
         )
-    return done.stdout
+        if done.returncode != 0:
+            raise SurroundingsError(
+                f"go {' '.join(arguments)}: {done.last_line()}",
+                hint=f"cd {source} && go mod download",
+            )
+        return done.stdout
+
+
+def _find_go(source: Path) -> _Go:
+    """The system's Go where it is new enough, else the one beside this Python (setup.sh lab)."""
+    found = []
+    for program in (shutil.which("go"), str(Path(sys.prefix) / "bin" / "go")):
+        if program is None or not Path(program).exists():
+            continue
+        done = process.run(
+            (program, "env", "GOVERSION"),
+            directory=source,
+            environment={"GOTOOLCHAIN": "local"},
+            timeout_s=60,
+        )
+        version = done.stdout.strip()
+        numbers = re.match(r"go1\.(\d+)", version)
+        if numbers and int(numbers[1]) >= _LEAST_MINOR:
+            return _Go(Path(program), version)
+        found.append(f"{program} is {version or done.last_line()}")
+    raise InputError(
+        f"Go 1.{_LEAST_MINOR} or newer compiles Kubernetes for the lab; "
+        + ("; ".join(found) or "there is none"),
+        hint="make setup-lab",
+    )
 
 
 def cache_directory() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,11 @@ class Certificates:
     """PEM, mode 0600, of the user who made it."""
 
 
-def make_certificates(directory: Path) -> Certificates:
-    """Makes an authority and a server certificate in `directory`; the former's key is not kept."""
+def make_certificates(directory: Path, more_hosts: Sequence[str] = ()) -> Certificates:
+    """Makes an authority and a server certificate in `directory`; the former's key is not kept.
+
+    `more_hosts` are names and addresses beside `localhost` by which the server is called.
+    """
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     authority = Authority("Practice platform CA")
     made = Certificates(
@@ -33,7 +37,7 @@ def make_certificates(directory: Path) -> Certificates:
         key_file=directory / "server.key",
     )
     write(made.ca_file, authority.certificate, 0o644)
-    authority.issue("localhost", hosts=("localhost", ADDRESS)).write(
+    authority.issue("localhost", hosts=("localhost", ADDRESS, *more_hosts)).write(
         made.certificate_file, made.key_file
     )
     return made

@@ -14,7 +14,7 @@ import signal
 import ssl
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -86,9 +86,16 @@ class RegionServer:
 
     @classmethod
     def start(
-        cls, directory: Path, name: str, certificates: Certificates, sse_key: str
+        cls,
+        directory: Path,
+        name: str,
+        certificates: Certificates,
+        sse_key: str,
+        ports: tuple[int, ...] | None = None,
     ) -> RegionServer:
         """Makes and starts a region whose data is in `directory`, and awaits its first answer.
+
+        It takes eight free loopback ports, or these `ports`; the S3 one is the seventh.
 
         `sse_key` must be the same in regions that replicate to each other: the encrypted bytes are
         what is copied, and a region with another key answers 500 for them. Raises
@@ -100,20 +107,21 @@ class RegionServer:
         _write_identities(directory / "identities.json", keys)
         credentials_file = directory / "credentials"
         _write_credentials(credentials_file, keys)
-        for attempt in range(1, _START_ATTEMPTS + 1):
+        attempts = _START_ATTEMPTS if ports is None else 1
+        for attempt in range(1, attempts + 1):
             region = cls(
                 name=name,
                 directory=directory,
                 certificates=certificates,
                 credentials_file=credentials_file,
-                _ports=free_ports(8),
+                _ports=free_ports(8) if ports is None else ports,
                 _sse_key=sse_key,
             )
             try:
                 region._run()
             except SurroundingsError:
                 # Another server may have taken a port between its choice and its use.
-                if attempt == _START_ATTEMPTS or "address already in use" not in region.log_tail():
+                if attempt == attempts or "address already in use" not in region.log_tail():
                     raise
             else:
                 return region
@@ -485,14 +493,25 @@ class Regions:
     replication: Replication
 
     @classmethod
-    def start(cls, directory: Path) -> Regions:
-        """Starts all three below `directory`; what was started is killed where one fails."""
-        certificates = make_certificates(directory / "tls")
+    def start(
+        cls,
+        directory: Path,
+        more_hosts: Sequence[str] = (),
+        ports: Sequence[tuple[int, ...] | None] = (None, None),
+    ) -> Regions:
+        """Starts all three below `directory`; what was started is killed where one fails.
+
+        `more_hosts` are names beside localhost that the servers' certificate is for, `ports` the
+        eight ports of each region where not any free ones do.
+        """
+        certificates = make_certificates(directory / "tls", more_hosts)
         sse_key = secrets.token_hex(32)
         with ThreadPoolExecutor(2) as pool:  # each takes seconds to find its own parts
             starting = [
-                pool.submit(RegionServer.start, directory / name, name, certificates, sse_key)
-                for name in ("primary", "replica")
+                pool.submit(
+                    RegionServer.start, directory / name, name, certificates, sse_key, chosen
+                )
+                for name, chosen in zip(("primary", "replica"), ports, strict=True)
             ]
             wait(starting)
         try:

@@ -1,0 +1,94 @@
+"""The S3 beside the cluster: two replicating regions, served on the lab's network.
+
+`python -m harness.lab.object_stores DIRECTORY` runs them on the machine outside the cluster until
+SIGTERM; when they answer and the bucket is there, it writes DIRECTORY/ready.json. HAProxy takes
+calls on the machine's address and hands them to the regions, which listen on its loopback.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from harness.lab.layout import Machine
+from harness.model.codec import to_json
+from harness.practice.object_store import Regions
+
+PRIMARY_PORT, REPLICA_PORT = 8333, 8334
+"""Where the regions' S3 is on the address of the machine outside."""
+
+NAMES = ("s3.infrastructure.svc", "s3.infrastructure.svc.cluster.local")
+"""Under which names pods call the primary: what its certificate is for, beside the address."""
+
+BUCKET = "backups"
+_LOCK = timedelta(days=31)
+"""A day longer than the document wants backups kept: locks count from the second of the upload."""
+
+# The machine outside has a loopback of its own, where nothing else listens.
+_PORTS = (tuple(range(17000, 17008)), tuple(range(17010, 17018)))
+_S3 = 6
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client of the regions needs to know."""
+
+    ca_file: Path
+    bucket: str
+    access_key: str
+    secret_key: str
+    """Of the identity `backup`: may write and read, not delete what is locked."""
+
+
+def gateway(machine: Machine) -> str:
+    """HAProxy's configuration: from the machine's address to the regions on its loopback."""
+    pairs = zip((PRIMARY_PORT, REPLICA_PORT), _PORTS, ("primary", "replica"), strict=True)
+    listens = "\n\n".join(
+        f"listen {name}\n  bind {machine.address}:{port}\n  server s3 127.0.0.1:{ports[_S3]} check"
+        for port, ports, name in pairs
+    )
+    return f"""\
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 10m
+  timeout server 10m
+
+{listens}
+"""
+
+
+def main(directory: Path, address: str) -> int:
+    """Serves until SIGTERM; exit code 0."""
+    ready = directory / "ready.json"
+    ready.unlink(missing_ok=True)
+    regions = Regions.start(directory, more_hosts=(*NAMES, address), ports=_PORTS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # now, since children inherit it
+    try:
+        regions.create_bucket(BUCKET, _LOCK)
+        access, secret = regions.primary.credentials("backup")
+        partial = ready.with_suffix(".part")
+        partial.write_bytes(
+            to_json(
+                Ready(
+                    ca_file=regions.primary.ca_file,
+                    bucket=BUCKET,
+                    access_key=access,
+                    secret_key=secret,
+                )
+            )
+        )
+        partial.rename(ready)
+        signal.sigwait(_SIGNALS)
+    finally:
+        regions.kill()
+    return 0
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

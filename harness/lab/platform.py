@@ -1,0 +1,245 @@
+"""Puts the documented platform on a lab: the S3 beside it, then one environment by Kustomize."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.certificates import write
+from harness.drivers.clock import wait_until
+from harness.errors import DeadlineExceededError, InputError, SurroundingsError
+from harness.lab import object_stores
+from harness.lab.boot import Service
+from harness.lab.lab import Lab
+from harness.lab.layout import Machine, Role
+from harness.lab.sources import source
+from harness.model.codec import from_json
+
+_S3_WITHIN_S = 120.0
+_READY_WITHIN_S = 420.0
+_ARCHIVING_WITHIN_S = 120.0
+_STANZA = "platform"
+INFRASTRUCTURE = "infrastructure"
+
+
+def overlays() -> tuple[str, ...]:
+    """The environments that can be installed."""
+    return tuple(sorted(path.parent.name for path in _environments().glob("*/kustomization.yaml")))
+
+
+def install(lab: Lab, overlay: str, narrate: Callable[[str], None]) -> None:
+    """Installs or updates an environment; returns when all of it is ready and WAL is archived.
+
+    Raises InputError for an unknown overlay, and SurroundingsError that says which pods are not
+    ready and why.
+    """
+    if overlay not in overlays():
+        raise InputError(
+            f"no overlay {overlay!r}, expected one of {', '.join(overlays())}",
+            hint="harness lab up --overlay production",
+        )
+    narrate("starting the S3 beside the cluster: two regions")
+    ready = _object_stores(lab)
+    narrate(f"installing the platform, environment {overlay}")
+    lab.kubectl.call("apply", "-k", _kustomization(lab, overlay, ready), within_s=120)
+    last = ""
+
+    def is_ready() -> bool:
+        nonlocal last
+        waiting = _not_ready(lab)
+        said = f"{len(waiting)} still to come: {', '.join(waiting[:4])}"
+        if waiting and said != last:
+            narrate(said)
+            last = said
+        return not waiting
+
+    try:
+        wait_until(is_ready, within_s=_READY_WITHIN_S, what="the platform ready", every_s=1)
+    except DeadlineExceededError as error:
+        raise SurroundingsError(
+            f"{error}: {', '.join(_not_ready(lab))}\n{_pods_and_events(lab)}",
+            hint="harness lab exec -- kubectl get pods --all-namespaces",
+        ) from error
+    _begin_archiving(lab)
+    narrate("PostgreSQL archives to the S3 beside the cluster")
+
+
+def primary(lab: Lab) -> str:
+    """The pod that is PostgreSQL's primary now, by the Endpoints that Patroni keeps.
+
+    Raises SurroundingsError where there is none.
+    """
+    endpoints = lab.kubectl.get("endpoints", "postgresql-primary", "-n", INFRASTRUCTURE)
+    for subset in endpoints.get("subsets", ()):
+        for address in subset.get("addresses", ()):
+            return str(address["targetRef"]["name"])
+    raise SurroundingsError(
+        "PostgreSQL has no primary now",
+        hint="harness lab exec -- kubectl -n infrastructure get pods",
+    )
+
+
+def _object_stores(lab: Lab) -> object_stores.Ready:
+    """Starts the regions where they do not run, and returns how they are reached."""
+    (outside,) = lab.layout.of(Role.OUTSIDE)
+    data = lab.machines.directories.machine(outside.name) / "s3"
+    if not data.is_dir():
+        data.mkdir(mode=0o755)
+        _start_object_stores(lab, outside, data)
+    ready = data / "ready.json"
+    try:
+        wait_until(ready.is_file, within_s=_S3_WITHIN_S, what="the S3 beside the cluster")
+    except DeadlineExceededError as error:
+        logs = lab.machines.log_tails(outside)
+        raise SurroundingsError(f"{error}\n{logs}", hint="harness lab down") from error
+    return from_json(ready.read_bytes(), object_stores.Ready)
+
+
+def _start_object_stores(lab: Lab, outside: Machine, data: Path) -> None:
+    gateway = data / "haproxy.cfg"
+    gateway.write_text(object_stores.gateway(outside), encoding="utf-8")
+    python = (sys.executable, "-m", "harness.lab.object_stores")
+    checkout = str(Path(__file__).parents[2])
+    for service in (
+        Service(
+            name="s3",
+            argv=(
+                "env",
+                f"PYTHONPATH={checkout}",
+                *python,
+                str(data),
+                outside.address,
+            ),
+        ),
+        Service(name="s3-gateway", argv=("haproxy", "-db", "-f", str(gateway))),
+    ):
+        lab.machines.add_service(outside, service)
+
+
+def _kustomization(lab: Lab, overlay: str, ready: object_stores.Ready) -> Path:
+    """Writes the layers above an environment that say which S3 it archives to."""
+    (outside,) = lab.layout.of(Role.OUTSIDE)
+    top = lab.machines.directories.root / "platform"
+    for name in ("archiving", "s3"):
+        (top / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def relative(path: Path) -> str:
+        return os.path.relpath(path, top / "archiving")  # a base cannot be named absolutely
+
+    _write_yaml(
+        top / "archiving" / "kustomization.yaml",
+        {
+            "resources": [relative(_environments() / overlay)],
+            "components": [relative(source("platform", "components", "archiving"))],
+        },
+    )
+    shutil.copy(ready.ca_file, top / "s3" / "ca.crt")
+    replacements = [
+        {"op": "replace", "path": "/endpoints/0/addresses/0", "value": outside.address},
+        {"op": "replace", "path": "/ports/0/port", "value": object_stores.PRIMARY_PORT},
+    ]
+    _write_yaml(
+        top / "s3" / "kustomization.yaml",
+        {
+            "resources": ["../archiving"],
+            "configMapGenerator": [
+                {
+                    "name": "s3-authority",
+                    "namespace": INFRASTRUCTURE,
+                    "behavior": "merge",
+                    "files": ["ca.crt"],
+                }
+            ],
+            "secretGenerator": [
+                {
+                    "name": "pgbackrest-secrets",
+                    "namespace": INFRASTRUCTURE,
+                    "behavior": "merge",
+                    "literals": [
+                        f"PGBACKREST_REPO1_S3_KEY={ready.access_key}",
+                        f"PGBACKREST_REPO1_S3_KEY_SECRET={ready.secret_key}",
+                        f"PGBACKREST_REPO1_CIPHER_PASS={_cipher_pass(top)}",
+                    ],
+                }
+            ],
+            "patches": [
+                {
+                    "target": {"kind": "EndpointSlice", "name": "s3"},
+                    "patch": yaml.safe_dump(replacements),
+                }
+            ],
+        },
+    )
+    return top / "s3"
+
+
+def _cipher_pass(top: Path) -> str:
+    """The passphrase of this lab's backups: made once, or a second install could not read them."""
+    file = top / "cipher-pass"
+    if not file.exists():
+        write(file, secrets.token_urlsafe(32).encode(), 0o600)
+    return file.read_text(encoding="ascii")
+
+
+def _write_yaml(path: Path, content: dict[str, Any]) -> None:
+    write(path, yaml.safe_dump(content, sort_keys=False).encode(), 0o600)
+
+
+def _not_ready(lab: Lab) -> list[str]:
+    """The workloads that are not there as they should be, by name."""
+    waiting = []
+    workloads = lab.kubectl.get("deployments,statefulsets,jobs", "--all-namespaces")["items"]
+    for one in workloads:
+        status, spec = one["status"], one["spec"]
+        name = f"{one['kind'].lower()}/{one['metadata']['name']}"
+        if one["kind"] == "Job":
+            if status.get("succeeded", 0) < spec.get("completions", 1):
+                waiting.append(name)
+        elif (
+            status.get("readyReplicas", 0) < spec["replicas"]
+            or status.get("updatedReplicas", 0) < spec["replicas"]
+            or status.get("observedGeneration", 0) < one["metadata"]["generation"]
+        ):
+            waiting.append(f"{name} {status.get('readyReplicas', 0)}/{spec['replicas']}")
+    return waiting or ([] if workloads else ["anything"])
+
+
+def _begin_archiving(lab: Lab) -> None:
+    """Makes the repository where it is not there yet, and waits until a WAL segment arrived."""
+
+    def archives() -> bool:
+        try:
+            pod = primary(lab)
+        except SurroundingsError:
+            return False
+        words = ("exec", "-n", INFRASTRUCTURE, pod, "--", "pgbackrest", f"--stanza={_STANZA}")
+        made = lab.kubectl.run(*words, "stanza-create")
+        return made.returncode == 0 and lab.kubectl.run(*words, "check").returncode == 0
+
+    wait_until(
+        archives,
+        within_s=_ARCHIVING_WITHIN_S,
+        what="PostgreSQL archiving to the S3 beside the cluster",
+        every_s=2,
+        hint="harness lab exec -- kubectl -n infrastructure logs postgresql-0",
+    )
+
+
+def _pods_and_events(lab: Lab) -> str:
+    pods = lab.kubectl.run("get", "pods", "--all-namespaces", "-o", "wide").stdout
+    events = lab.kubectl.run(
+        *("get", "events", "--all-namespaces", "--field-selector=type=Warning"),
+        "--sort-by=.lastTimestamp",
+    ).stdout
+    return pods + "\n".join(events.splitlines()[-15:])
+
+
+def _environments() -> Path:
+    return source("platform", "environments")

@@ -1,0 +1,1 @@
+"""The lab's checkout service: real dependencies and deadlines; settings can make it bad."""

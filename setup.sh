@@ -71,7 +71,7 @@ has_pgbackrest() { command -v pgbackrest >/dev/null; }
 has_faketime() { compgen -G '/usr/lib*/*/faketime/libfaketime.so.1' >/dev/null; }
 
 # Program -> package, of what the lab starts: harness/lab/requirements.py says the same.
-readonly LAB_PROGRAMS='buildah:buildah containerd:containerd etcd:etcd-server haproxy:haproxy
+readonly LAB_PROGRAMS='buildah:buildah containerd:containerd etcd:etcd-server etcdctl:etcd-client haproxy:haproxy
   ip:iproute2 iptables:iptables mmdebstrap:mmdebstrap nsenter:util-linux runc:runc runsvdir:runit
   /bin/busybox:busybox-static /usr/lib/cni/ptp:containernetworking-plugins'
 

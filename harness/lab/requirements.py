@@ -22,6 +22,7 @@ PACKAGES: Mapping[str, str] = {
     "buildah": "buildah",
     "containerd": "containerd",
     "etcd": "etcd-server",
+    "etcdctl": "etcd-client",
     "haproxy": "haproxy",
     "ip": "iproute2",
     "iptables": "iptables",

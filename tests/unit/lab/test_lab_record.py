@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.drivers.clock import boot_id
 from harness.errors import InputError, RefusedError
-from harness.lab import lab
+from harness.lab import lab, requirements
 from harness.lab.directories import Directories
 from harness.lab.lab import find, read_record
 from harness.lab.layout import Layout, Phase, Record
@@ -74,6 +74,7 @@ RECORDS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(RECORDS)
 def test_a_record_comes_back_as_it_was_written(one: Record) -> None:
     """Equal values give equal bytes, and those bytes the value."""
@@ -212,7 +213,7 @@ def test_up_takes_a_lab_of_the_same_layout_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And says so."""
-    monkeypatch.setattr(lab.requirements, "check", lambda *_: None)
+    monkeypatch.setattr(requirements, "check", lambda *_: None)
     written(tmp_path, record())
     said: list[str] = []
     assert lab.up(Layout(), tmp_path, tmp_path, said.append).record == record()
@@ -223,7 +224,7 @@ def test_up_refuses_where_a_lab_of_another_layout_is_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not taken down by the way."""
-    monkeypatch.setattr(lab.requirements, "check", lambda *_: None)
+    monkeypatch.setattr(requirements, "check", lambda *_: None)
     written(tmp_path, record())
     with pytest.raises(RefusedError) as caught:
         lab.up(Layout(workers=4), tmp_path, tmp_path, print)

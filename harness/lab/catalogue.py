@@ -6,9 +6,10 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.lab.images import Image
-from harness.lab.sources import source
+from harness.lab.sources import SOURCES, source
 
 _SYSTEM = ("pause", "coredns", "metrics-server", "local-path-provisioner")
+_IN_THE_HARNESS = ("harness", "targets", "suites", "reports", "pyproject.toml", "requirements.lock")
 _BUSYBOX = Path("/bin/busybox")
 
 
@@ -41,13 +42,29 @@ def system_images(programs: Path) -> tuple[Image, ...]:
 
 
 def platform_images() -> tuple[Image, ...]:
-    """What the documented platform runs."""
-    return tuple(
-        Image(
-            name=name,
-            dockerfile=source("images", name, "Dockerfile"),
-            context=source("images", name),
-            inputs=(source("images", name),),
-        )
-        for name in ("postgres", "redis", "checkout")
+    """What the documented platform runs, and what backs it up and rehearses its restore."""
+    return (
+        *(
+            Image(
+                name=name,
+                dockerfile=source("images", name, "Dockerfile"),
+                context=source("images", name),
+                inputs=(source("images", name),),
+            )
+            for name in ("postgres", "redis", "checkout", "monitoring")
+        ),
+        _harness_image(),
+    )
+
+
+def _harness_image() -> Image:
+    checkout = SOURCES.parent
+    deploy = checkout / "deploy"
+    return Image(
+        name="harness",
+        dockerfile=deploy / "Dockerfile",
+        context=checkout,
+        # Not the whole context: tests and documents change more often, and are not in the image.
+        inputs=(deploy, *(checkout / name for name in _IN_THE_HARNESS)),
+        ignore=deploy / "Dockerfile.dockerignore",
     )

@@ -44,6 +44,9 @@ class Image:
     on_base: bool = True
     """Whether it is built on the local base (Debian)."""
 
+    ignore: Path | None = None
+    """What stays out of the context, where a file of the context does not say it."""
+
     @property
     def reference(self) -> str:
         """How manifests name it."""
@@ -120,6 +123,8 @@ class Builder:
             words += ["--build-arg", f"{name}={value}"]
         for mount in mounts:
             words += ["-v", mount]
+        if image.ignore is not None:
+            words += ["--ignorefile", image.ignore]
         self._buildah(*words, "-t", _local(image), "-f", image.dockerfile, image.context)
 
     def _buildah(self, *words: str | Path, may_fail: bool = False) -> process.Completed:

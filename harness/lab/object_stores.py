@@ -16,13 +16,13 @@ import msgspec
 
 from harness.lab.layout import Machine
 from harness.model.codec import to_json
-from harness.practice.object_store import Regions
+from harness.practice.object_store import Regions, RegionServer
 
 PRIMARY_PORT, REPLICA_PORT = 8333, 8334
 """Where the regions' S3 is on the address of the machine outside."""
 
-NAMES = ("s3.infrastructure.svc", "s3.infrastructure.svc.cluster.local")
-"""Under which names pods call the primary: what its certificate is for, beside the address."""
+NAMES = ("s3.infrastructure.svc", "s3-replica.infrastructure.svc")
+"""Under which names pods call the regions: what their certificate is for, beside the address."""
 
 BUCKET = "backups"
 _LOCK = timedelta(days=31)
@@ -33,14 +33,26 @@ _PORTS = (tuple(range(17000, 17008)), tuple(range(17010, 17018)))
 _S3 = 6
 
 
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """As whom a client calls one region."""
+
+    access_key: str
+    secret_key: str
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """What a client of the regions needs to know."""
 
     ca_file: Path
     bucket: str
-    access_key: str
-    secret_key: str
-    """Of the identity `backup`: may write and read, not delete what is locked."""
+    writer: Keys
+    """The primary's identity `backup`: may write and read, not delete what is locked."""
+
+    reader: Keys
+    """The primary's identity `drill`: may read and list."""
+
+    replica_reader: Keys
+    """The replica's."""
 
 
 def gateway(machine: Machine) -> str:
@@ -69,15 +81,15 @@ def main(directory: Path, address: str) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # now, since children inherit it
     try:
         regions.create_bucket(BUCKET, _LOCK)
-        access, secret = regions.primary.credentials("backup")
         partial = ready.with_suffix(".part")
         partial.write_bytes(
             to_json(
                 Ready(
                     ca_file=regions.primary.ca_file,
                     bucket=BUCKET,
-                    access_key=access,
-                    secret_key=secret,
+                    writer=_keys(regions.primary, "backup"),
+                    reader=_keys(regions.primary, "drill"),
+                    replica_reader=_keys(regions.replica, "drill"),
                 )
             )
         )
@@ -86,6 +98,11 @@ def main(directory: Path, address: str) -> int:
     finally:
         regions.kill()
     return 0
+
+
+def _keys(region: RegionServer, profile: str) -> Keys:
+    access, secret = region.credentials(profile)
+    return Keys(access_key=access, secret_key=secret)
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,13 @@ from harness.model.codec import from_json
 _S3_WITHIN_S = 120.0
 _READY_WITHIN_S = 420.0
 _ARCHIVING_WITHIN_S = 120.0
+_BACKED_UP_WITHIN_S = 300.0
 _STANZA = "platform"
+_REDIS_SNAPSHOT = "redis-snapshot"
+_WEEKLY_RUN = "weekly-restore-validation"
 INFRASTRUCTURE = "infrastructure"
+VALIDATION = "restore-validation"
+"""Where restores are rehearsed; also the folder of what is in it."""
 
 
 def overlays() -> tuple[str, ...]:
@@ -35,7 +41,7 @@ def overlays() -> tuple[str, ...]:
 
 
 def install(lab: Lab, overlay: str, narrate: Callable[[str], None]) -> None:
-    """Installs or updates an environment; returns when all of it is ready and WAL is archived.
+    """Installs or updates an environment; returns when all of it is ready and backed up.
 
     Raises InputError for an unknown overlay, and SurroundingsError that says which pods are not
     ready and why.
@@ -69,6 +75,8 @@ def install(lab: Lab, overlay: str, narrate: Callable[[str], None]) -> None:
         ) from error
     _begin_archiving(lab)
     narrate("PostgreSQL archives to the S3 beside the cluster")
+    _have_backups(lab)
+    narrate("both databases have a backup in the S3 beside the cluster")
 
 
 def primary(lab: Lab) -> str:
@@ -124,7 +132,7 @@ def _start_object_stores(lab: Lab, outside: Machine, data: Path) -> None:
 
 
 def _kustomization(lab: Lab, overlay: str, ready: object_stores.Ready) -> Path:
-    """Writes the layers above an environment that say which S3 it archives to."""
+    """Writes the layers above an environment that say which S3 it is backed up to."""
     (outside,) = lab.layout.of(Role.OUTSIDE)
     top = lab.machines.directories.root / "platform"
     for name in ("archiving", "s3"):
@@ -136,48 +144,101 @@ def _kustomization(lab: Lab, overlay: str, ready: object_stores.Ready) -> Path:
     _write_yaml(
         top / "archiving" / "kustomization.yaml",
         {
-            "resources": [relative(_environments() / overlay)],
+            "resources": [
+                relative(_environments() / overlay),
+                relative(source("platform", VALIDATION)),
+            ],
             "components": [relative(source("platform", "components", "archiving"))],
         },
     )
+    files = _files_with_keys(ready)
+    passphrase = _cipher_pass(top)
+    for name, content in files.items():
+        write(top / "s3" / name, content.encode(), 0o600)
     shutil.copy(ready.ca_file, top / "s3" / "ca.crt")
-    replacements = [
-        {"op": "replace", "path": "/endpoints/0/addresses/0", "value": outside.address},
-        {"op": "replace", "path": "/ports/0/port", "value": object_stores.PRIMARY_PORT},
-    ]
+
+    def merged(name: str, namespace: str, **content: list[str]) -> dict[str, Any]:
+        return {"name": name, "namespace": namespace, "behavior": "merge", **content}
+
+    readers = ["pgbackrest.conf", "pgbackrest-replica.conf", "credentials=reader-credentials"]
     _write_yaml(
         top / "s3" / "kustomization.yaml",
         {
             "resources": ["../archiving"],
             "configMapGenerator": [
-                {
-                    "name": "s3-authority",
-                    "namespace": INFRASTRUCTURE,
-                    "behavior": "merge",
-                    "files": ["ca.crt"],
-                }
+                merged("s3-authority", namespace, files=["ca.crt"])
+                for namespace in (INFRASTRUCTURE, VALIDATION)
             ],
             "secretGenerator": [
-                {
-                    "name": "pgbackrest-secrets",
-                    "namespace": INFRASTRUCTURE,
-                    "behavior": "merge",
-                    "literals": [
-                        f"PGBACKREST_REPO1_S3_KEY={ready.access_key}",
-                        f"PGBACKREST_REPO1_S3_KEY_SECRET={ready.secret_key}",
-                        f"PGBACKREST_REPO1_CIPHER_PASS={_cipher_pass(top)}",
+                merged(
+                    "pgbackrest-secrets",
+                    INFRASTRUCTURE,
+                    literals=[
+                        f"PGBACKREST_REPO1_S3_KEY={ready.writer.access_key}",
+                        f"PGBACKREST_REPO1_S3_KEY_SECRET={ready.writer.secret_key}",
+                        f"PGBACKREST_REPO1_CIPHER_PASS={passphrase}",
                     ],
-                }
+                ),
+                merged(
+                    "redis-backup-writer", INFRASTRUCTURE, files=["credentials=writer-credentials"]
+                ),
+                merged(
+                    "backup-readers",
+                    VALIDATION,
+                    files=readers,
+                    literals=[f"passphrase={passphrase}"],
+                ),
             ],
-            "patches": [
-                {
-                    "target": {"kind": "EndpointSlice", "name": "s3"},
-                    "patch": yaml.safe_dump(replacements),
-                }
-            ],
+            "patches": [*_addresses(outside)],
         },
     )
     return top / "s3"
+
+
+def _files_with_keys(ready: object_stores.Ready) -> dict[str, str]:
+    """Files of Secrets, by name: what the sources say, with the keys of this lab's S3."""
+
+    def configuration(name: str, keys: object_stores.Keys) -> str:
+        text = source("platform", VALIDATION, name).read_text(encoding="utf-8")
+        return f"{text}repo1-s3-key={keys.access_key}\nrepo1-s3-key-secret={keys.secret_key}\n"
+
+    return {
+        "pgbackrest.conf": configuration("pgbackrest.conf", ready.reader),
+        "pgbackrest-replica.conf": configuration("pgbackrest-replica.conf", ready.replica_reader),
+        "reader-credentials": _credentials(
+            {"drill": ready.reader, "drill-replica": ready.replica_reader}
+        ),
+        "writer-credentials": _credentials({"backup": ready.writer}),
+    }
+
+
+def _credentials(profiles: Mapping[str, object_stores.Keys]) -> str:
+    """An AWS shared credentials file."""
+    return "".join(
+        f"[{profile}]\naws_access_key_id = {keys.access_key}\n"
+        f"aws_secret_access_key = {keys.secret_key}\n"
+        for profile, keys in profiles.items()
+    )
+
+
+def _addresses(outside: Machine) -> Iterator[dict[str, Any]]:
+    """Patches that say where the regions are: to Services, and to who may call nothing else."""
+
+    def patch(kind: str, name: str, values: Mapping[str, object]) -> dict[str, Any]:
+        operations = [
+            {"op": "replace", "path": path, "value": value} for path, value in values.items()
+        ]
+        return {
+            "target": {"kind": kind, "name": name},
+            "patch": yaml.safe_dump(operations),
+        }
+
+    ports = {"s3": object_stores.PRIMARY_PORT, "s3-replica": object_stores.REPLICA_PORT}
+    for name, port in ports.items():
+        values = {"/endpoints/0/addresses/0": outside.address, "/ports/0/port": port}
+        yield patch("EndpointSlice", name, values)
+    network = f"{outside.address}/32"
+    yield patch("NetworkPolicy", _WEEKLY_RUN, {"/spec/egress/0/to/0/ipBlock/cidr": network})
 
 
 def _cipher_pass(top: Path) -> str:
@@ -197,6 +258,8 @@ def _not_ready(lab: Lab) -> list[str]:
     waiting = []
     workloads = lab.kubectl.get("deployments,statefulsets,jobs", "--all-namespaces")["items"]
     for one in workloads:
+        if one["metadata"].get("ownerReferences"):  # of a schedule: what one run came to is its own
+            continue
         status, spec = one["status"], one["spec"]
         name = f"{one['kind'].lower()}/{one['metadata']['name']}"
         if one["kind"] == "Job":
@@ -230,6 +293,42 @@ def _begin_archiving(lab: Lab) -> None:
         every_s=2,
         hint="harness lab exec -- kubectl -n infrastructure logs postgresql-0",
     )
+
+
+def _have_backups(lab: Lab) -> None:
+    """Waits until each database has a backup; the first ones do not wait for the night."""
+    where = ("-n", INFRASTRUCTURE)
+    first = f"{_REDIS_SNAPSHOT}-first"
+    if lab.kubectl.run("get", "job", first, *where).returncode != 0:
+        lab.kubectl.call("create", "job", first, f"--from=cronjob/{_REDIS_SNAPSHOT}", *where)
+
+    def backed_up() -> bool:
+        status = lab.kubectl.get("job", first, *where)["status"]
+        return bool(status.get("succeeded")) and bool(_postgresql_backups(lab))
+
+    wait_until(
+        backed_up,
+        within_s=_BACKED_UP_WITHIN_S,
+        what="a backup of PostgreSQL and one of Redis",
+        every_s=1,
+        hint=f"harness lab exec -- kubectl -n infrastructure logs job/{first}",
+    )
+
+
+def _postgresql_backups(lab: Lab) -> list[Any]:
+    try:
+        pod = primary(lab)
+    except SurroundingsError:
+        return []
+    done = lab.kubectl.run(
+        *("exec", "-n", INFRASTRUCTURE, pod, "--", "pgbackrest", f"--stanza={_STANZA}"),
+        *("info", "--output=json"),
+    )
+    return [
+        backup
+        for stanza in (json.loads(done.stdout) if done.returncode == 0 else ())
+        for backup in stanza["backup"]
+    ]
 
 
 def _pods_and_events(lab: Lab) -> str:

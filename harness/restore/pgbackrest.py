@@ -162,6 +162,8 @@ class PgBackRestTool(PostgresTool):
         argv = [
             *self._command(self._private_config(repository, server)),
             *self._within(server),
+            # It empties the stanza's queue of WAL: its own, not that of production.
+            f"--spool-path={server.tool_directory / 'spool'}",
             "--repo=1",
             f"--pg1-path={server.data_directory}",
             f"--set={chosen.backup.label}",

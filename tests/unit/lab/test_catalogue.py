@@ -48,7 +48,7 @@ def test_the_names_of_all_images() -> None:
         f"harness.local/{name}:lab"
         for name in (
             *("busybox", "checkout", "coredns", "harness", "local-path-provisioner"),
-            *("metrics-server", "pause", "postgres", "redis"),
+            *("metrics-server", "monitoring", "pause", "postgres", "redis"),
         )
     ]
     assert worker.PAUSE_IMAGE in images()

@@ -255,7 +255,8 @@ def test_every_container_is_secured_as_documented(workload: Object) -> None:
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
         }
-    assert pod["automountServiceAccountToken"] is (workload["metadata"]["name"] == "postgresql")
+    needs_the_api = workload["metadata"]["name"] in {"postgresql", "prometheus"}
+    assert pod["automountServiceAccountToken"] is needs_the_api
 
 
 def test_the_checkout_is_the_documented_container() -> None:
@@ -609,7 +610,8 @@ def test_every_file_is_listed_and_every_listed_file_exists() -> None:
             *(each["path"] for each in content.get("patches", []) if "path" in each),
             *(
                 file
-                for each in content.get("configMapGenerator", [])
+                for generator in ("configMapGenerator", "secretGenerator")
+                for each in content.get(generator, [])
                 for file in each.get("files", [])
             ),
         ]
@@ -623,6 +625,7 @@ def test_every_file_is_listed_and_every_listed_file_exists() -> None:
         PLATFORM / "components" / name / "kustomization.yaml"
         for name in ("archiving", "asynchronous")
     }
+    entrances.add(PLATFORM / "restore-validation/kustomization.yaml")
     assert present - listed == (entrances - listed) | {PLATFORM / "README.md"}
 
 

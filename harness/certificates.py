@@ -75,6 +75,8 @@ class Authority:
         prove who calls. Kubernetes reads user and groups from common name and organizations
         (Kubernetes documentation, Authenticating, X509 client certificates).
         """
+        if not hosts and not client:
+            raise ValueError(f"{common_name}: a certificate for neither a server nor a client")
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.SERVER_AUTH] if hosts else []
         if client:

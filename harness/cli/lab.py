@@ -54,8 +54,8 @@ def up(masters: int, workers: int, zones: int, overlay: str | None) -> None:
     from harness.drill.interruption import interruptible
     from harness.drivers.clock import HostClock
     from harness.lab import lab, platform
+    from harness.lab.cache import cache_directory
     from harness.lab.layout import Layout
-    from harness.lab.programs import cache_directory
     from harness.report.progress import Narrator
 
     layout = Layout(masters=masters, workers=workers, zones=zones)
@@ -71,10 +71,12 @@ def up(masters: int, workers: int, zones: int, overlay: str | None) -> None:
 @command.command("down")
 def down() -> None:
     """Remove the lab, or what a killed `lab up` left of one: processes, networks, files."""
+    from harness.drill.interruption import interruptible
     from harness.lab import lab
 
-    for line in lab.down(_STATE()) or ("there was no lab",):
-        click.echo(line)
+    with interruptible():
+        for line in lab.down(_STATE()) or ("there was no lab",):
+            click.echo(line)
 
 
 @command.command("status")
@@ -178,38 +180,37 @@ def node_heal(name: str) -> None:
 @click.argument("name", metavar="ZONE")
 def zone_kill(name: str) -> None:
     """Cut the power of all its machines: all cables first, then their processes."""
-    from harness.lab.lab import find
+    from harness.lab.lab import changing
 
-    lab = find(_STATE())
-    machines = lab.layout.in_zone(name)
-    for line in lab.machines.power_cut_all(machines):
-        click.echo(line)
+    with changing(_STATE()) as lab:
+        for line in lab.machines.power_cut_all(lab.layout.in_zone(name)):
+            click.echo(line)
 
 
 @zone.command("start")
 @click.argument("name", metavar="ZONE")
 def zone_start(name: str) -> None:
     """Switch all its machines on again, and wait until they serve."""
-    from harness.lab.lab import find
+    from harness.lab.lab import changing
 
-    lab = find(_STATE())
-    off = [one for one in lab.layout.in_zone(name) if not lab.machines.runs(one)]
-    for machine in off:
-        lab.machines.boot(machine)
-    for machine in off:
-        lab.await_serving(machine)
-        click.echo(f"{machine.name} serves")
+    with changing(_STATE()) as lab:
+        off = [one for one in lab.layout.in_zone(name) if not lab.machines.runs(one)]
+        for machine in off:
+            lab.machines.boot(machine)
+        for machine in off:
+            lab.await_serving(machine)
+            click.echo(f"{machine.name} serves")
 
 
 def _each(name: str, change: Callable[[Lab, Machine], None], what: str) -> None:
     from harness.drivers.clock import HostClock
-    from harness.lab.lab import find
+    from harness.lab.lab import changing
     from harness.model.instant import NANOSECONDS_PER_SECOND
 
-    lab = find(_STATE())
-    machine = lab.layout.member(name)
-    clock = HostClock()
-    begun_ns = clock.monotonic_ns()
-    change(lab, machine)
-    took_s = (clock.monotonic_ns() - begun_ns) / NANOSECONDS_PER_SECOND
-    click.echo(f"{machine.name} {what} ({took_s:.1f} s)")
+    with changing(_STATE()) as lab:
+        machine = lab.layout.member(name)
+        clock = HostClock()
+        begun_ns = clock.monotonic_ns()
+        change(lab, machine)
+        took_s = (clock.monotonic_ns() - begun_ns) / NANOSECONDS_PER_SECOND
+        click.echo(f"{machine.name} {what} ({took_s:.1f} s)")

@@ -27,12 +27,14 @@ class Service:
 
 
 def boot_script(
-    name: str, directories: Directories, cgroups: Sequence[Path], programs: Path, state: Path
+    name: str, directories: Directories, cgroups: Sequence[Path], visible: Sequence[Path]
 ) -> str:
-    """What process 1 does: joins its control groups, mounts, and becomes runsvdir."""
+    """What process 1 does: joins its control groups, mounts, and becomes runsvdir.
+
+    `visible` are directories of the host that the machine sees, too, where they are below /var.
+    """
     disk = directories.machine(name)
-    # Under the machine's own /var these stay visible at the paths they have on the host.
-    kept = [path for path in (state.resolve(), programs) if path.is_relative_to("/var")]
+    kept = [path for path in dict.fromkeys(visible) if path.is_relative_to("/var")]
     lines = [
         "#!/bin/sh",
         f"# Process 1 of the machine {name}: joins its control groups, mounts, supervises.",
@@ -53,7 +55,10 @@ def boot_script(
         # A boot has an identity that the kernel gives; machines of one host would share it.
         f"mount --bind {_quoted(directories.boot_id(name))} /proc/sys/kernel/random/boot_id",
         f"[ ! -e /etc/machine-id ] || mount --bind {_quoted(disk / 'machine-id')} /etc/machine-id",
-        f"mount --bind {_quoted(disk / 'resolv.conf')} /etc/resolv.conf",
+        # It may be a link into /run, which is empty now.
+        "resolver=$(readlink -m /etc/resolv.conf)",
+        'case "$resolver" in /run/*) mkdir -p "${resolver%/*}"; : >"$resolver" ;; esac',
+        f'[ ! -e "$resolver" ] || mount --bind {_quoted(disk / "resolv.conf")} "$resolver"',
         f"hostname {name}",
         f"exec runsvdir -P {_quoted(directories.services(name))}",
     ]

@@ -60,13 +60,15 @@ class ControlGroups:
         return tuple(system)
 
     def members(self, machine: str = "") -> tuple[int, ...]:
-        """The process ids in a machine's groups, its containers included; of all without a name."""
+        """The process ids in a machine's groups, its containers included; of all without a name.
+
+        One hierarchy tells: each process of a machine is in all of them, as its process 1 was.
+        """
         found: set[int] = set()
-        for hierarchy in self._hierarchies():
-            for group in _below(hierarchy / LAB / machine):
-                with contextlib.suppress(OSError):  # a group may go away meanwhile
-                    text = (group / "cgroup.procs").read_text(encoding="ascii")
-                    found.update(int(word) for word in text.split())
+        for group in _below(self._freezer(machine)):
+            with contextlib.suppress(OSError):  # a group may go away meanwhile
+                text = (group / "cgroup.procs").read_text(encoding="ascii")
+                found.update(int(word) for word in text.split())
         found.discard(0)  # how a process of another PID namespace shows
         return tuple(sorted(found))
 
@@ -76,9 +78,15 @@ class ControlGroups:
             self._write(machine, "cgroup.freeze", "1")
         else:
             self._write(machine, "freezer.state", "FROZEN")
-        wait_until(
-            lambda: self.is_frozen(machine), within_s=_FROZEN_WITHIN_S, what=f"{machine} frozen"
-        )
+        try:
+            wait_until(
+                lambda: self.is_frozen(machine),
+                within_s=_FROZEN_WITHIN_S,
+                what=f"{machine} frozen",
+            )
+        except BaseException:
+            self.thaw(machine)
+            raise
 
     def thaw(self, machine: str) -> None:
         """Lets them go on; harmless where nothing is frozen."""
@@ -152,9 +160,9 @@ class ControlGroups:
     def _hierarchies(self) -> tuple[Path, ...]:
         if self.unified:
             return (self.mounted,)
-        return tuple(
-            sorted(path for path in self.mounted.iterdir() if (path / "cgroup.procs").exists())
-        )
+        # Controllers that are mounted together have a link for each of their names.
+        found = {path.resolve() for path in self.mounted.iterdir()}
+        return tuple(sorted(path for path in found if (path / "cgroup.procs").exists()))
 
     def _freezer(self, machine: str) -> Path:
         return (self.mounted if self.unified else self.mounted / "freezer") / LAB / machine
@@ -180,7 +188,9 @@ def _inherit_cpuset(parent: Path, group: Path) -> None:
 
 
 def _enable_controllers(group: Path) -> None:
-    names = " ".join(f"+{name}" for name in _NEEDED)
+    # The kubelet asks for hugetlb, too, where the kernel has it (cgroup_v2_manager_linux.go).
+    there = (group / "cgroup.controllers").read_text(encoding="ascii").split()
+    names = " ".join(f"+{name}" for name in (*_NEEDED, "hugetlb") if name in there)
     try:
         (group / "cgroup.subtree_control").write_text(names, encoding="ascii")
     except OSError as error:

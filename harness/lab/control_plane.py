@@ -113,7 +113,6 @@ def _api_server(machine: Machine, layout: Layout, directories: Directories) -> t
         f"--etcd-keyfile={directories.key('etcd-client')}",
         f"--advertise-address={machine.address}",
         f"--secure-port={API_PORT}",
-        f"--apiserver-count={len(masters)}",
         f"--tls-cert-file={directories.certificate(f'api-{machine.name}')}",
         f"--tls-private-key-file={directories.key(f'api-{machine.name}')}",
         f"--client-ca-file={directories.certificate('ca')}",

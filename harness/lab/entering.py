@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.lab import network
 from harness.lab.identities import INSIDE
+from harness.lab.kubectl import settings
 from harness.lab.lab import Lab
 from harness.lab.layout import Role
 
@@ -19,8 +20,8 @@ def argv(lab: Lab, words: Sequence[str]) -> tuple[str, ...]:
         "nsenter",
         f"--net={network.file_of(network.namespace(outside))}",
         *("unshare", "--mount", "sh", "-c"),
-        f'mount --bind "{resolver}" /etc/resolv.conf && exec "$@"',
-        *("sh", *words),
+        'mount --bind "$0" "$(readlink -m /etc/resolv.conf)" && exec "$@"',
+        *(str(resolver), *words),
     )
 
 
@@ -31,4 +32,5 @@ def environment(lab: Lab) -> Mapping[str, str]:
         **os.environ,
         "PATH": f"{directories.commands}:{os.environ.get('PATH', '')}",
         "KUBECONFIG": str(directories.kubeconfig(INSIDE)),
+        **settings(directories),
     }

@@ -7,18 +7,18 @@ each of them half a minute; containerd never changes a file of an image, it remo
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.drivers import process
 from harness.drivers.clock import wait_until
 from harness.errors import SurroundingsError
+from harness.lab.cache import prune, renamed_when_done, work_directory
 from harness.lab.sources import digest_of
 
 REGISTRY = "harness.local"
@@ -77,8 +77,9 @@ class Builder:
         disk = self._disks / key.hexdigest()[:16]
         if not disk.is_dir():
             self._narrate(f"unpacking {len(archives)} images onto the workers' disk")
-            with _renamed_when_done(disk) as made:
+            with renamed_when_done(disk, self._cache) as made:
                 _import(archives, made)
+        prune(self._disks, "*", disk)
         return disk
 
     def archive(self, image: Image) -> Path:
@@ -101,13 +102,14 @@ class Builder:
                 "push", "-q", _local(image), f"docker-archive:{partial}:{image.reference}"
             )
             partial.rename(archive)
+            prune(self._archives, f"{image.name}-????????????????.tar", archive)
         return archive
 
     def _have_base(self) -> None:
         name = f"localhost/harness/base:{digest_of(self._base)[:16]}"
         if self._buildah("images", "-q", name, may_fail=True).returncode != 0:
             self._narrate("making the images' base: a minimal Debian")
-            with tempfile.TemporaryDirectory(dir=self._cache) as directory:
+            with tempfile.TemporaryDirectory(dir=work_directory(self._cache)) as directory:
                 tar = Path(directory) / "base.tar"
                 self._run("bash", self._base / "build.sh", tar)
                 container = self._buildah("from", "scratch").stdout.strip()
@@ -134,7 +136,7 @@ class Builder:
     def _run(self, *argv: str | Path, may_fail: bool = False) -> process.Completed:
         done = process.run(
             argv,
-            directory=self._cache,
+            directory=work_directory(self._cache),
             environment={"STORAGE_DRIVER": "overlay", "BUILDAH_HISTORY": "true"},
             timeout_s=_WITHIN_S,
         )
@@ -152,13 +154,17 @@ def give_disk(disk: Path, to: Path) -> None:
     if to.is_dir() and any(to.iterdir()):
         return
     to.parent.mkdir(parents=True, exist_ok=True)
-    link = "--link" if disk.stat().st_dev == to.parent.stat().st_dev else "--reflink=auto"
-    done = process.run(
-        ("cp", "--archive", link, "--no-target-directory", disk, to),
-        directory=to.parent,
-        timeout_s=_WITHIN_S,
-    )
-    if done.returncode != 0:
+    for way in ("--link", "--reflink=auto"):  # another file system cannot link
+        done = process.run(
+            ("cp", "--archive", way, "--no-target-directory", disk, to),
+            directory=to.parent,
+            timeout_s=_WITHIN_S,
+        )
+        if done.returncode == 0:
+            break
+        shutil.rmtree(to, ignore_errors=True)
+        to.mkdir()
+    else:
         raise SurroundingsError(f"{to}: the disk could not be filled: {done.last_line()}")
     for pattern in _DATABASES:
         for database in disk.rglob(pattern):
@@ -168,7 +174,7 @@ def give_disk(disk: Path, to: Path) -> None:
 
 
 def _import(archives: Sequence[Path], disk: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="harness-import-") as directory:
+    with tempfile.TemporaryDirectory(dir=disk.parent, prefix="import-") as directory:
         run = Path(directory)
         socket = run / "containerd.sock"
         (run / "containerd.toml").write_text(
@@ -184,7 +190,14 @@ def _import(archives: Sequence[Path], disk: Path) -> None:
             log=run / "log",
         )
         try:
-            wait_until(socket.exists, within_s=30, what="containerd's socket")
+            wait_until(
+                lambda: socket.exists() or child.poll() is not None,
+                within_s=30,
+                what="containerd's socket",
+            )
+            if child.poll() is not None:
+                said = (run / "log").read_text("utf-8", "replace")[-2000:]
+                raise SurroundingsError(f"containerd ended while starting:\n{said}")
             for archive in archives:
                 done = process.run(
                     ("ctr", "-a", socket, "-n", "k8s.io", "images", "import", archive),
@@ -195,17 +208,6 @@ def _import(archives: Sequence[Path], disk: Path) -> None:
                     raise SurroundingsError(f"{archive.name}: not imported: {done.last_line()}")
         finally:
             process.stop(child)
-
-
-@contextlib.contextmanager
-def _renamed_when_done(path: Path) -> Iterator[Path]:
-    """A directory beside `path` which becomes it when the block ends well, and goes otherwise."""
-    made = Path(tempfile.mkdtemp(dir=path.parent, prefix=".making-"))
-    try:
-        yield made
-        made.rename(path)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _local(image: Image) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from harness.lab.identities import ADMIN, INSIDE
 from harness.lab.layout import API_PORT, Machine
 
 _WITHIN_S = 60.0
+
+
+def settings(directories: Directories) -> Mapping[str, str]:
+    """Environment of every call: nothing is kept in the user's home, and no proxy is asked."""
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "")
+    return {"KUBECACHEDIR": str(directories.root / "kubectl-cache"), **proxies}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,10 @@ class Kubectl:
         return process.run(
             (self.programs / "kubernetes", "kubectl", *words),
             directory=self.directories.root,
-            environment={"KUBECONFIG": str(self.directories.kubeconfig(ADMIN))},
+            environment={
+                "KUBECONFIG": str(self.directories.kubeconfig(ADMIN)),
+                **settings(self.directories),
+            },
             timeout_s=within_s,
             stdin=stdin,
         )
@@ -67,6 +77,7 @@ class Kubectl:
                 *_READY,
             ),
             directory=self.directories.root,
+            environment=settings(self.directories),
             timeout_s=_WITHIN_S,
         )
         return done.returncode == 0

@@ -1,15 +1,16 @@
 """Brings the lab up and takes it down; every step can be cut short, and `down` cleans after it.
 
-Before anything is made it is written down that a lab is being made (lab.json). All that it has
-outside its directory has names that begin with `harness-lab`: whatever of it there is, is found.
+Before anything is made it is written down that a lab is being made (harness.lab.record). All that
+it has outside its directory has names that begin with `harness-lab`: whatever of it there is, is
+found.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +28,18 @@ from harness.errors import (
     RefusedError,
     SurroundingsError,
 )
-from harness.lab import balancer, identities, network, requirements
+from harness.lab import balancer, boot, identities, network, record, requirements
+from harness.lab.cache import sweep
 from harness.lab.catalogue import platform_images, system_images
 from harness.lab.cgroups import ControlGroups
 from harness.lab.directories import Directories
 from harness.lab.images import Builder
 from harness.lab.kubectl import Kubectl
-from harness.lab.layout import Layout, Machine, Record, Role
+from harness.lab.layout import Layout, Machine, Role
 from harness.lab.machines import Machines
 from harness.lab.programs import build
+from harness.lab.record import Record
 from harness.lab.sources import source
-from harness.model.codec import from_json, to_json
 
 Narrate = Callable[[str], None]
 
@@ -45,6 +47,7 @@ _API_WITHIN_S = 90.0
 _NODES_WITHIN_S = 120.0
 _ADDONS_WITHIN_S = 120.0
 _ENDED_WITHIN_S = 30.0
+_BALANCER = "balancer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +67,13 @@ class Lab:
         """Whether a machine does its work again since its last boot.
 
         A node counts as Ready until its silence is noticed: only with the boot id of now is the
-        Ready this boot's.
+        Ready this boot's. Raises SurroundingsError where the API cannot be asked about a worker.
         """
         if machine.role is Role.MASTER:
             return self.kubectl.is_ready(machine)
         if machine.role is Role.WORKER:
-            boot = self.machines.directories.boot_id(machine.name).read_text(encoding="ascii")
-            return self.ready_nodes().get(machine.name) == boot.strip()
+            identity = self.machines.directories.boot_id(machine.name).read_text(encoding="ascii")
+            return self.ready_nodes().get(machine.name) == identity.strip()
         return self.machines.runs(machine)
 
     def ready_nodes(self) -> Mapping[str, str]:
@@ -90,17 +93,23 @@ class Lab:
 def find(state: Path) -> Lab:
     """The lab of a state directory; raises InputError where there is none that is up."""
     directories = Directories.below(state)
-    record = read_record(directories)
-    if record is None or not _alive(record):
+    found = record.read(directories)
+    if found is None or not found.of_this_boot:
         raise InputError("no lab is up", hint="harness lab up")
-    if record.phase != "up":
+    if found.phase != "up" and found.owned:
         raise InputError(
-            f"the lab is not up: it is being made by process {record.owner_pid}"
-            if _owned(record)
-            else "the lab was left half made",
-            hint="harness lab down",
+            f"the lab is being made by process {found.owner_pid}", hint="harness lab status"
         )
-    return _lab(directories, record)
+    if found.phase != "up":
+        raise InputError("the lab was left half made", hint="harness lab down")
+    return _lab(directories, found)
+
+
+@contextlib.contextmanager
+def changing(state: Path) -> Iterator[Lab]:
+    """The lab of a state directory, while no other command changes it."""
+    with record.changing(Directories.below(state)):
+        yield find(state)
 
 
 def up(layout: Layout, state: Path, cache: Path, narrate: Narrate) -> Lab:
@@ -109,28 +118,25 @@ def up(layout: Layout, state: Path, cache: Path, narrate: Narrate) -> Lab:
     A lab of the same layout that is up is taken as it is. On any error what was made is taken down
     again, with the last log lines of what was not ready in the message.
     """
+    layout.validate()
     directories = Directories.below(state)
     groups = ControlGroups()
-    layout.validate()
-    requirements.check(layout, state, groups)
-    with _changing(directories):
-        record = read_record(directories)
-        if record is not None and record.phase == "up" and _alive(record):
-            if record.layout != layout:
-                raise RefusedError(
-                    f"a lab is up with {record.layout.masters} masters, {record.layout.workers} "
-                    f"workers and {record.layout.zones} zones",
-                    hint="harness lab down",
-                )
-            narrate("the lab is up already")
-            return _lab(directories, record)
+    requirements.check(groups)
+    with record.changing(directories):
+        found = record.read(directories)
+        if found is not None and found.phase == "up" and found.of_this_boot:
+            return _as_it_is(_lab(directories, found), layout, narrate)
+        record.refuse_strange_state(state)
         for line in _take_down(directories, groups):
             narrate(f"left behind by an earlier lab: {line}")
+        requirements.check_kernel(state)
+        requirements.check_room(layout, state)
+        sweep(cache)
         programs = build(cache, narrate)
         images = (*system_images(programs), *platform_images())
         disk = Builder(cache, source("images", "base"), narrate).disk(images)
         me = psutil.Process()
-        record = Record(
+        made = Record(
             layout=layout,
             phase="starting",
             owner_pid=me.pid,
@@ -140,7 +146,7 @@ def up(layout: Layout, state: Path, cache: Path, narrate: Narrate) -> Lab:
             programs=str(programs),
         )
         try:
-            return _make(directories, record, disk, narrate)
+            return _make(directories, made, disk, narrate)
         except BaseException:
             process.allow_children()
             for line in _take_down(directories, groups):
@@ -154,25 +160,32 @@ def down(state: Path) -> tuple[str, ...]:
     Raises HealError where something cannot be removed.
     """
     directories = Directories.below(state)
-    with _changing(directories):
+    with record.changing(directories):
         return _take_down(directories, ControlGroups())
 
 
-def read_record(directories: Directories) -> Record | None:
-    """What was written down of a lab; None where nothing was, or only half of it."""
-    try:
-        return from_json(directories.record.read_bytes(), Record)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
-        return None
+def _as_it_is(lab: Lab, layout: Layout, narrate: Narrate) -> Lab:
+    if lab.layout != layout:
+        raise RefusedError(
+            f"a lab is up with {lab.layout.masters} masters, {lab.layout.workers} workers and "
+            f"{lab.layout.zones} zones",
+            hint="harness lab down",
+        )
+    if not lab.kubectl.ready():
+        raise RefusedError(
+            "a lab is up, but its API does not answer", hint="harness lab status  # or down"
+        )
+    narrate("the lab is up already")
+    return lab
 
 
-def _make(directories: Directories, record: Record, disk: Path, narrate: Narrate) -> Lab:
-    layout = record.layout
+def _make(directories: Directories, made: Record, disk: Path, narrate: Narrate) -> Lab:
+    layout = made.layout
     directories.root.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _write(directories, record)
-    lab = _lab(directories, record)
+    record.write(directories, made)
+    lab = _lab(directories, made)
     narrate(f"making {layout.masters} masters and {layout.workers} workers")
-    identities.make(layout, directories, record.api_port)
+    identities.make(layout, directories, made.api_port)
     directories.commands.mkdir()
     (directories.commands / "kubectl").symlink_to(lab.machines.programs / "kubernetes")
     network.make_switch()
@@ -180,7 +193,7 @@ def _make(directories: Directories, record: Record, disk: Path, narrate: Narrate
     for machine in (*layout.of(Role.MASTER), *layout.of(Role.WORKER), *layout.of(Role.OUTSIDE)):
         lab.machines.prepare(machine, disk)
         lab.machines.boot(machine)
-    _start_balancer(directories, record)
+    _start_balancer(lab)
     _await(lab, "the API", _API_WITHIN_S, lab.kubectl.ready)
     narrate("the API answers")
     # Default roles appear moments after the API is ready; applying repeats until they have.
@@ -188,17 +201,17 @@ def _make(directories: Directories, record: Record, disk: Path, narrate: Narrate
     _await(lab, "all workers Ready", _NODES_WITHIN_S, lambda: _all_ready(lab))
     narrate("all workers are Ready")
     _await(lab, "DNS, metrics and volumes", _ADDONS_WITHIN_S, lambda: _addons_ready(lab))
-    record = msgspec.structs.replace(record, phase="up")
-    _write(directories, record)
-    return _lab(directories, record)
+    made = msgspec.structs.replace(made, phase="up")
+    record.write(directories, made)
+    return _lab(directories, made)
 
 
-def _lab(directories: Directories, record: Record) -> Lab:
-    programs = Path(record.programs)
+def _lab(directories: Directories, found: Record) -> Lab:
+    programs = Path(found.programs)
     return Lab(
-        record=record,
+        record=found,
         machines=Machines(
-            layout=record.layout,
+            layout=found.layout,
             directories=directories,
             programs=programs,
             groups=ControlGroups(),
@@ -207,16 +220,24 @@ def _lab(directories: Directories, record: Record) -> Lab:
     )
 
 
-def _start_balancer(directories: Directories, record: Record) -> None:
-    folder = directories.root / "balancer"
+def _start_balancer(lab: Lab) -> None:
+    """On the host: a supervised process in a control group of the lab, in no machine."""
+    folder = lab.machines.directories.root / _BALANCER
     folder.mkdir(mode=0o755)
     file = folder / "haproxy.cfg"
-    text = balancer.configuration(record.layout, network.SWITCH, record.api_port)
+    text = balancer.configuration(lab.layout, network.SWITCH, lab.record.api_port)
     file.write_text(text, encoding="utf-8")
+    service = boot.Service(name=_BALANCER, argv=("haproxy", "-db", "-f", str(file)))
     run = folder / "run"
-    run.write_text(f"#!/bin/sh\nexec haproxy -db -f '{file}'\n", encoding="utf-8")
+    run.write_text(boot.run_script(service, _balancer_log(lab)), encoding="utf-8")
     run.chmod(0o755)
-    process.start(("runsv", folder), directory=folder, log=folder / "log.txt")
+    joined = [f'echo 0 >"{group}/cgroup.procs"' for group in lab.machines.groups.make(_BALANCER)]
+    words = ("sh", "-c", "; ".join((*joined, 'exec runsv "$0"')), folder)
+    process.start(words, directory=folder, log=_balancer_log(lab))
+
+
+def _balancer_log(lab: Lab) -> Path:
+    return lab.machines.directories.root / _BALANCER / "balancer.log"
 
 
 def _apply_addons(lab: Lab) -> bool:
@@ -238,37 +259,70 @@ def _addons_ready(lab: Lab) -> bool:
 
 
 def _await(lab: Lab, what: str, within_s: float, condition: Callable[[], bool]) -> None:
-    """Waits; where that takes too long, shows the logs of the machines that do not serve."""
+    """Waits; where that takes too long, shows the logs of the machines that do not serve.
+
+    An API that does not answer for a moment, as when a leader is chosen, is no reason to give up.
+    """
+    said = ""
+
+    def met() -> bool:
+        nonlocal said
+        try:
+            return condition()
+        except SurroundingsError as error:
+            process.raise_if_interrupted(what)
+            said = f"; the last answer: {error}"
+            return False
+
     try:
-        wait_until(condition, within_s=within_s, what=what, every_s=0.2)
+        wait_until(met, within_s=within_s, what=what, every_s=0.2)
     except DeadlineExceededError as error:
         logs = "\n".join(lab.machines.log_tails(one) for one in _not_serving(lab))
-        raise SurroundingsError(f"{error}\n{logs}", hint="harness lab up  # once more") from error
+        if not lab.kubectl.ready():
+            logs += f"\n-- balancer\n{_balancer_log(lab).read_text('utf-8', 'replace')[-2000:]}"
+        raise SurroundingsError(
+            f"{error}{said}\n{logs}", hint="harness lab status  # or up, once more"
+        ) from error
 
 
 def _not_serving(lab: Lab) -> tuple[Machine, ...]:
-    masters = tuple(one for one in lab.layout.of(Role.MASTER) if not lab.serves(one))
-    if len(masters) * 2 > lab.layout.masters:
-        return masters  # nobody can be asked about the workers
-    return masters + tuple(one for one in lab.layout.of(Role.WORKER) if not lab.serves(one))
+    def fails(machine: Machine) -> bool:
+        try:
+            return not lab.serves(machine)
+        except SurroundingsError:
+            return False  # nobody can be asked about it
+
+    members = (*lab.layout.of(Role.MASTER), *lab.layout.of(Role.WORKER))
+    return tuple(machine for machine in members if fails(machine))
 
 
 def _take_down(directories: Directories, groups: ControlGroups) -> tuple[str, ...]:
+    try:
+        return _removed(directories, groups)
+    except SurroundingsError as error:
+        raise HealError(f"the lab is not wholly down: {error}", hint="harness lab down") from error
+
+
+def _removed(directories: Directories, groups: ControlGroups) -> tuple[str, ...]:
     done = []
-    for machine in ("", *_paused(groups)):
-        groups.thaw(machine)
     names = network.namespaces()
-    pids = {*groups.members(), *(pid for name in names for pid in network.processes(name))}
+
+    def members() -> set[int]:
+        return {*groups.members(), *(pid for name in names for pid in network.processes(name))}
+
+    pids = members()
+    if os.getpid() in pids:
+        raise RefusedError("this command runs inside the lab", hint="run it outside `lab exec`")
 
     def ended() -> bool:
-        left = {*groups.members(), *(pid for name in names for pid in network.processes(name))}
+        left = members()
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
+                os.kill(pid, signal.SIGKILL)
+        for machine in _machines_with_groups(groups):
+            groups.thaw(machine)  # what is frozen dies when it is thawed
         return not left
 
-    if directories.root.is_dir():
-        pids |= set(process.kill_below(directories.root))
     wait_until(ended, within_s=_ENDED_WITHIN_S, what="the end of the lab's processes")
     if pids:
         done.append(f"{len(pids)} processes")
@@ -277,11 +331,7 @@ def _take_down(directories: Directories, groups: ControlGroups) -> tuple[str, ..
         done.append(f"network namespace {name}")
     left = groups.left()
     if left:
-        wait_until(
-            groups.remove,
-            within_s=_ENDED_WITHIN_S,
-            what="removing the lab's control groups",
-        )
+        wait_until(groups.remove, within_s=_ENDED_WITHIN_S, what="removing its control groups")
         done.append(f"{len(left)} control groups")
     if directories.root.exists():
         _remove_tree(directories.root)
@@ -289,8 +339,8 @@ def _take_down(directories: Directories, groups: ControlGroups) -> tuple[str, ..
     return tuple(done)
 
 
-def _paused(groups: ControlGroups) -> tuple[str, ...]:
-    return tuple({path.parent.name for path in groups.left() if path.name == "system"})
+def _machines_with_groups(groups: ControlGroups) -> set[str]:
+    return {path.parent.name for path in groups.left() if path.name == "system"}
 
 
 def _remove_tree(root: Path) -> None:
@@ -298,55 +348,3 @@ def _remove_tree(root: Path) -> None:
     shutil.rmtree(root, onerror=lambda _call, path, error: failures.append(f"{path}: {error[1]}"))
     if failures:
         raise HealError(f"{root} could not be removed: {failures[0]}", hint="harness lab down")
-
-
-@contextlib.contextmanager
-def _changing(directories: Directories) -> Iterator[None]:
-    """One command at a time changes the lab; the lock goes with the process that holds it.
-
-    The lock is this machine's, as the names of namespaces and control groups are. It says whose
-    lab it was last: one of another state directory that is up is not touched.
-    """
-    with _LOCK.open("a+", encoding="utf-8") as lock:
-        lock.seek(0)
-        pid, _, root = lock.read().partition(" ")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RefusedError(
-                f"process {pid or 'unknown'} is changing the lab now", hint="harness lab status"
-            ) from error
-        other = Directories(Path(root)) if root else directories
-        record = read_record(other)
-        if other != directories and record is not None and _alive(record):
-            raise RefusedError(
-                f"a lab of the state directory {other.root.parent} is on this machine",
-                hint=f"HARNESS_STATE_DIR={other.root.parent} harness lab down",
-            )
-        lock.truncate(0)
-        lock.write(f"{os.getpid()} {directories.root}")
-        lock.flush()
-        yield
-
-
-_LOCK = Path("/run/harness-lab.lock")
-
-
-def _write(directories: Directories, record: Record) -> None:
-    partial = directories.record.with_suffix(".part")
-    with partial.open("wb") as file:
-        file.write(to_json(record))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(directories.record)
-
-
-def _alive(record: Record) -> bool:
-    return record.boot_id == boot_id()
-
-
-def _owned(record: Record) -> bool:
-    try:
-        return abs(psutil.Process(record.owner_pid).create_time() - record.owner_started) < 1
-    except psutil.NoSuchProcess:
-        return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from typing import Literal
 
 import msgspec
 
@@ -130,30 +129,6 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _zone(self, number: int) -> str:
         return f"zone-{number % self.zones + 1}"
-
-
-Phase = Literal["starting", "up"]
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is written down of a lab before anything of it is made."""
-
-    layout: Layout
-    phase: Phase
-    owner_pid: int
-    """Of the `up` that makes it."""
-
-    owner_started: float
-    """Start time of that process, seconds since the epoch, as the kernel gives it."""
-
-    boot_id: str
-    """The boot of the host that it was made in: of an earlier one, only files can be left."""
-
-    api_port: int
-    """Where the API is reached on the host's loopback address."""
-
-    programs: str
-    """The directory of the Kubernetes programs."""
 
 
 def _address(host: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +21,10 @@ from harness.lab.cgroups import ControlGroups
 from harness.lab.directories import Directories
 from harness.lab.images import give_disk
 from harness.lab.layout import DNS_SERVICE, Layout, Machine, Role
+from harness.lab.sources import SOURCES
 
 _ENDED_WITHIN_S = 20.0
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class Machines:
     def add_service(self, machine: Machine, service: Service) -> None:
         """Writes a service onto a machine's disk; one that runs starts it within five seconds."""
         made = self.directories.machine(machine.name) / f".{service.name}"
+        shutil.rmtree(made, ignore_errors=True)  # of a command that was killed here
         made.mkdir()
         # As seen from inside, where the machine's own /var is.
         log = Path("/var/log") / f"{service.name}.log"
@@ -66,22 +71,28 @@ class Machines:
             raise RefusedError(
                 f"{machine.name}: runs already", hint=f"harness lab node kill {machine.name}"
             )
-        if network.namespace(machine) not in network.namespaces():
-            network.plug_in(machine, self.layout)
+        self.groups.remove(machine.name)
+        network.plug_in(machine, self.layout)
         identity = self.directories.boot_id(machine.name)
         identity.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
         script = boot.boot_script(
             machine.name,
             self.directories,
             self.groups.make(machine.name),
-            self.programs,
-            self.directories.root.parent,
+            (
+                self.directories.root.parent,
+                self.programs,
+                *(Path(prefix) for prefix in (sys.prefix, sys.base_prefix)),
+                SOURCES.parent,
+            ),
         )
         self.directories.boot(machine.name).write_text(script, encoding="utf-8")
         process.start(
             (
                 "nsenter",
                 f"--net={network.file_of(network.namespace(machine))}",
+                # Nothing of the caller's environment: a proxy's address in it would be obeyed.
+                *("env", "-i", f"PATH={_PATH}", "LANG=C.UTF-8", "HOME=/root"),
                 *("unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child"),
                 *("sh", self.directories.boot(machine.name)),
             ),
@@ -95,11 +106,10 @@ class Machines:
         Its cable goes first: peers hear nothing of the end of its processes, no FIN and no RST.
         What the kernel and /run held is gone, what was on its disk stays.
         """
-        if network.namespace(machine) in network.namespaces():
-            network.cut(machine)
-        self.groups.thaw(machine.name)  # a frozen process dies only when it is thawed
+        network.cut(machine)
         for pid in self._first_processes(machine):
             _kill(pid)
+        self.groups.thaw(machine.name)  # a frozen process dies when it is thawed, and does no more
 
         def ended() -> bool:
             left = self.groups.members(machine.name)
@@ -113,14 +123,13 @@ class Machines:
         if network.namespace(machine) in network.namespaces():
             for pid in network.processes(network.namespace(machine)):
                 _kill(pid)
-            network.unplug(machine)
+        network.unplug(machine)
         self.groups.remove(machine.name)
 
     def power_cut_all(self, machines: Sequence[Machine]) -> Iterator[str]:
         """As one power cut: every cable is out before the first process ends; a line for each."""
         for machine in machines:
-            if network.namespace(machine) in network.namespaces():
-                network.cut(machine)
+            network.cut(machine)
         for machine in machines:
             self.power_cut(machine)
             yield f"{machine.name} is off"

@@ -61,7 +61,11 @@ def make_switch() -> None:
 
 
 def plug_in(machine: Machine, layout: Layout) -> None:
-    """Makes a machine's namespace, its cable to the switch, and its routes to all pods."""
+    """Makes a machine's namespace, its cable to the switch, and its routes to all pods.
+
+    What there is of an earlier one goes first: a boot begins with no rules, routes or connections.
+    """
+    unplug(machine)
     name = namespace(machine)
     _ip("netns", "add", name)
     _batch(
@@ -87,8 +91,12 @@ def plug_in(machine: Machine, layout: Layout) -> None:
 
 
 def cut(machine: Machine) -> None:
-    """Takes a machine's cable out: nothing comes or goes, without a word to its peers."""
-    _ip("-netns", SWITCH, "link", "set", _cable(machine), "down")
+    """Takes a machine's cable out: nothing comes or goes, without a word to its peers.
+
+    Harmless where it has none.
+    """
+    if _has_cable(machine):
+        _ip("-netns", SWITCH, "link", "set", _cable(machine), "down")
 
 
 def mend(machine: Machine) -> None:
@@ -98,11 +106,7 @@ def mend(machine: Machine) -> None:
 
 def is_cut(machine: Machine) -> bool:
     """Whether the machine's cable is out, or its namespace gone."""
-    done = process.run(
-        ("ip", "-json", "-netns", SWITCH, "link", "show", _cable(machine)),
-        directory=Path("/"),
-        timeout_s=_TIMEOUT_S,
-    )
+    done = _show(machine)
     return done.returncode != 0 or "UP" not in json.loads(done.stdout)[0]["flags"]
 
 
@@ -110,10 +114,12 @@ def unplug(machine: Machine) -> None:
     """Removes a machine's cable and its namespace; what it held in the kernel goes with them.
 
     The cable first and by name: the kernel takes a namespace apart some time after it was deleted,
-    and until then the name would be taken.
+    and until then the name would be taken. Harmless where there is nothing.
     """
-    _ip("-netns", SWITCH, "link", "delete", _cable(machine))
-    remove(namespace(machine))
+    if _has_cable(machine):
+        _ip("-netns", SWITCH, "link", "delete", _cable(machine))
+    if namespace(machine) in namespaces():
+        remove(namespace(machine))
 
 
 def remove(name: str) -> None:
@@ -125,6 +131,18 @@ def processes(name: str) -> tuple[int, ...]:
     """The processes whose network is that namespace."""
     done = _run("ip", "netns", "pids", name)
     return tuple(int(word) for word in done.stdout.split())
+
+
+def _has_cable(machine: Machine) -> bool:
+    return _show(machine).returncode == 0
+
+
+def _show(machine: Machine) -> process.Completed:
+    return process.run(
+        ("ip", "-json", "-netns", SWITCH, "link", "show", _cable(machine)),
+        directory=Path("/"),
+        timeout_s=_TIMEOUT_S,
+    )
 
 
 def _cable(machine: Machine) -> str:
@@ -158,59 +176,3 @@ def _refuse_failure(done: process.Completed) -> None:
             f"{' '.join(done.argv)}: {' '.join(done.stderr.split())}",
             hint="harness lab down  # then up again",
         )
-
-
-def missing_features() -> tuple[str, str] | None:
-    """A feature of the kernel that a lab needs and that is refused, with its module's name."""
-    probe = f"{PREFIX}probe"
-    filesystems = Path("/proc/filesystems").read_text(encoding="ascii").split()
-    if "overlay" not in filesystems:
-        return "the overlay file system", "overlay"
-    _ip("netns", "add", probe)
-    try:
-        for words, feature, module in _FEATURES:
-            done = process.run(
-                ("nsenter", f"--net={file_of(probe)}", *words),
-                directory=Path("/"),
-                timeout_s=_TIMEOUT_S,
-            )
-            if done.returncode != 0:
-                return f"{feature}: {done.last_line()}", module
-    finally:
-        remove(probe)
-    return None
-
-
-_TO_A_SERVICE = ("iptables", "-w", "-t", "nat", "-A", "OUTPUT")
-_FEATURES = (
-    (("ip", "link", "add", "probe0", "type", "bridge"), "a bridge", "bridge"),
-    (("ip", "link", "add", "probe1", "type", "veth"), "a pair of virtual cables", "veth"),
-    ((*_TO_A_SERVICE, "-m", "comment", "--comment", "x"), "iptables' comments", "xt_comment"),
-    (
-        (*_TO_A_SERVICE, "-m", "statistic", "--mode", "random", "--probability", "0.5"),
-        "iptables' statistic match",
-        "xt_statistic",
-    ),
-    (
-        (*_TO_A_SERVICE, "-p", "tcp", "-j", "DNAT", "--to-destination", "10.0.0.1:1"),
-        "iptables' address translation",
-        "xt_nat",
-    ),
-    (
-        (
-            "iptables",
-            "-w",
-            "-A",
-            "FORWARD",
-            "-m",
-            "conntrack",
-            "--ctstate",
-            "INVALID",
-            "-j",
-            "DROP",
-        ),
-        "iptables' connection tracking",
-        "xt_conntrack",
-    ),
-)
-"""What kube-proxy's rules are made of: the command, the feature, its kernel module."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.drivers import process
 from harness.errors import InputError, SurroundingsError
+from harness.lab.cache import renamed_when_done
 from harness.lab.sources import SOURCES, digest_of
 
 _SOURCE = "kubernetes"
@@ -47,7 +46,6 @@ def build(cache: Path, narrate: Callable[[str], None], sources: Path = SOURCES) 
     programs = cache / "programs" / key
     if programs.is_dir():
         return programs
-    programs.parent.mkdir(parents=True, exist_ok=True)
     kubernetes = go.said(source, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes").strip()
     # One by one: two of them import one library by names that differ in case only.
     dependencies = {
@@ -55,15 +53,8 @@ def build(cache: Path, narrate: Callable[[str], None], sources: Path = SOURCES) 
     }
     total = len(dependencies)
     narrate(f"building Kubernetes {kubernetes}: {total} packages; the first time takes minutes")
-    with tempfile.TemporaryDirectory(dir=programs.parent, prefix=".building-") as made:
-        _compile(go, source, Path(made), kubernetes, total, narrate)
-        Path(made).chmod(0o755)
-        try:
-            Path(made).rename(programs)
-        except OSError:
-            if not programs.is_dir():  # another command built the same meanwhile: as good
-                raise
-        Path(made).mkdir(exist_ok=True)  # TemporaryDirectory wants to remove it
+    with renamed_when_done(programs, cache) as made:
+        _compile(go, source, made, kubernetes, total, narrate)
     return programs
 
 
@@ -91,7 +82,7 @@ def _compile(  # noqa: PLR0913 - what, where to, and how it is told
         )
         child = process.start(
             argv,
-            directory=source,
+            directory=made.parent,
             environment=_ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -114,7 +105,12 @@ def _compile(  # noqa: PLR0913 - what, where to, and how it is told
             )
 
 
-_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+_ENVIRONMENT = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-buildvcs=false",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +158,3 @@ def _find_go(source: Path) -> _Go:
         + ("; ".join(found) or "there is none"),
         hint="make setup-lab",
     )
-
-
-def cache_directory() -> Path:
-    """`HARNESS_CACHE_DIR`, else `harness` in the user's cache directory (XDG Base Directory)."""
-    chosen = os.environ.get("HARNESS_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "harness"

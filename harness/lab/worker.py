@@ -140,6 +140,8 @@ def _kubelet(machine: Machine, directories: Directories, cgroup: str) -> str:
             "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
             "clusterDNS": [DNS_SERVICE],
             "clusterDomain": CLUSTER_DOMAIN,
+            # The default is on the host's own /usr.
+            "volumePluginDir": "/var/lib/kubelet/volume-plugins",
             # No registry gives a removed image back: nothing is removed for want of space.
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {

@@ -33,7 +33,8 @@ class Kernel:
         if self.unified:
             names = ("cgroup.procs", "cgroup.subtree_control", "cpuset.cpus", "cpuset.mems")
             frozen = {"cgroup.freeze": "0\n", "cgroup.events": "populated 0\nfrozen 0\n"}
-            return {**dict.fromkeys(names, ""), **frozen}
+            there = {"cgroup.controllers": f"{' '.join(NEEDED)} io hugetlb\n"}
+            return {**dict.fromkeys(names, ""), **frozen, **there}
         special = {
             "cpuset": {"cpuset.cpus": "\n", "cpuset.mems": "\n"},
             "freezer": {"freezer.state": "THAWED\n"},
@@ -51,7 +52,6 @@ class Kernel:
         self.mounted.mkdir()
         if self.unified:
             self.fill(self.mounted)
-            (self.mounted / "cgroup.controllers").write_text(f"{' '.join(NEEDED)} io\n")
             (self.mounted / "cpuset.cpus").unlink()  # the root has only what is effective
             (self.mounted / "cpuset.mems").unlink()
         else:
@@ -147,7 +147,7 @@ def test_controllers_are_enabled_down_to_the_machine(kernel: Kernel) -> None:
     if kernel.unified:
         for group in (kernel.mounted, kernel.group("cpu"), kernel.group("cpu", "worker-1")):
             enabled = (group / "cgroup.subtree_control").read_text().split()
-            assert {f"+{name}" for name in NEEDED} <= set(enabled)
+            assert enabled == [f"+{name}" for name in (*NEEDED, "hugetlb")]
         assert (system / "cgroup.subtree_control").read_text() == ""
     else:
         assert list(kernel.mounted.rglob("cgroup.subtree_control")) == []
@@ -177,14 +177,13 @@ def test_cores_and_memory_nodes_are_inherited(kernel: Kernel) -> None:
 
 
 def test_members_are_those_of_the_machine_and_its_pods(kernel: Kernel) -> None:
-    """In order, each once, whichever hierarchy knows it; not another machine's."""
+    """In order, each once; not another machine's."""
     groups = kernel.groups()
     for machine in ("worker-1", "worker-11"):
         groups.make(machine)
-    kernel.join("memory", "worker-1", "system", pids="30\n7\n")
-    kernel.join("pids", "worker-1", "system", pids="30\n7\n")
-    kernel.join("memory", "worker-1", "kubepods", "pod1", "c1", pids="100\n")
-    kernel.join("memory", "worker-11", "system", pids="5\n")
+    kernel.join("freezer", "worker-1", "system", pids="30\n7\n")
+    kernel.join("freezer", "worker-1", "kubepods", "pod1", "c1", pids="100\n")
+    kernel.join("freezer", "worker-11", "system", pids="5\n")
     assert groups.members("worker-1") == (7, 30, 100)
     assert groups.members("worker-11") == (5,)
     assert groups.members() == (5, 7, 30, 100)
@@ -196,7 +195,7 @@ def test_nothing_is_a_member_where_there_is_no_group(kernel: Kernel) -> None:
     assert groups.members() == groups.members("worker-1") == ()
     groups.make("worker-1")
     assert groups.members("worker-1") == ()
-    kernel.join("memory", "worker-1", "system", pids="0\n0\n12\n")
+    kernel.join("freezer", "worker-1", "system", pids="0\n0\n12\n")
     assert groups.members("worker-1") == (12,)
 
 
@@ -320,11 +319,11 @@ def test_a_group_with_members_stays(kernel: Kernel) -> None:
     """And it is said that not all is gone; what can go, goes."""
     groups = kernel.groups()
     groups.make("worker-1")
-    pod = kernel.group("memory", "worker-1", "kubepods")
+    pod = kernel.group("freezer", "worker-1", "kubepods")
     pod.mkdir()
-    kernel.join("memory", "worker-1", "system", pids="12\n")
+    kernel.join("freezer", "worker-1", "system", pids="12\n")
     assert not groups.remove("worker-1")
     assert not pod.exists()
     assert groups.members("worker-1") == (12,)
-    kernel.join("memory", "worker-1", "system", pids="")
+    kernel.join("freezer", "worker-1", "system", pids="")
     assert groups.remove("worker-1")

@@ -11,7 +11,8 @@ from harness.lab import lab
 from harness.lab.directories import Directories
 from harness.lab.entering import argv, environment
 from harness.lab.lab import Lab
-from harness.lab.layout import Layout, Record
+from harness.lab.layout import Layout
+from harness.lab.record import Record
 
 WORDS = ("kubectl", "get", "pods", "-l", "a in (b, c)", "$HOME", "--", "it's", "")
 
@@ -40,8 +41,8 @@ def test_the_whole_command(there: Lab) -> None:
         "--mount",
         "sh",
         "-c",
-        'mount --bind "/state/my lab/machines/outside/resolv.conf" /etc/resolv.conf && exec "$@"',
-        "sh",
+        'mount --bind "$0" "$(readlink -m /etc/resolv.conf)" && exec "$@"',
+        "/state/my lab/machines/outside/resolv.conf",
         "env",
     )
 
@@ -50,7 +51,7 @@ def test_words_reach_the_command_as_they_are(there: Lab) -> None:
     """As arguments of the shell, which expands none of them."""
     words = argv(there, WORDS)
     assert words[-len(WORDS) :] == WORDS
-    assert words[-len(WORDS) - 1] == "sh"
+    assert words[-len(WORDS) - 1] == "/state/my lab/machines/outside/resolv.conf"
     assert "kubectl" not in words[-len(WORDS) - 2]
 
 
@@ -65,4 +66,6 @@ def test_kubectl_is_the_lab_s_and_reaches_the_lab(
     assert found["PATH"] == "/state/my lab/bin:/usr/bin:/bin"
     assert found["KUBECONFIG"] == "/state/my lab/pki/inside.kubeconfig"
     assert found["OWN"] == "kept"
+    assert found["KUBECACHEDIR"] == "/state/my lab/kubectl-cache"
+    assert found["HTTPS_PROXY"] == ""
     assert os.environ["KUBECONFIG"] == "/home/user/production"

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from harness.drivers.clock import boot_id
 from harness.errors import InputError, RefusedError
 from harness.lab import lab, requirements
+from harness.lab import record as records
 from harness.lab.directories import Directories
-from harness.lab.lab import find, read_record
-from harness.lab.layout import Layout, Phase, Record
+from harness.lab.kubectl import Kubectl
+from harness.lab.lab import find
+from harness.lab.layout import Layout
+from harness.lab.record import Phase, Record
 from harness.model.codec import from_json, to_json
 
 EARLIER_BOOT = "00000000-0000-0000-0000-000000000000"
@@ -43,7 +46,7 @@ def written(state: Path, one: Record) -> Directories:
     """A state directory in which that was written down."""
     directories = Directories.below(state)
     directories.root.mkdir(parents=True)
-    lab._write(directories, one)
+    records.write(directories, one)
     return directories
 
 
@@ -51,7 +54,7 @@ def written(state: Path, one: Record) -> Directories:
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lock of the test's own, and no way to take any lab down."""
     path = tmp_path / "lock"
-    monkeypatch.setattr(lab, "_LOCK", path)
+    monkeypatch.setattr(records, "_LOCK", path)
 
     def refuse(*_: object) -> tuple[str, ...]:
         raise AssertionError("a test would have taken a lab down")
@@ -103,22 +106,26 @@ def test_what_is_no_record_is_refused(before: bytes, after: bytes) -> None:
 def test_what_was_written_down_is_read(tmp_path: Path) -> None:
     """Under its own name, with nothing beside it; a second writing replaces the first."""
     directories = written(tmp_path, record("starting"))
-    assert read_record(directories) == record("starting")
-    lab._write(directories, record("up"))
-    assert read_record(directories) == record("up")
+    assert records.read(directories) == record("starting")
+    records.write(directories, record("up"))
+    assert records.read(directories) == record("up")
     assert [path.name for path in directories.root.iterdir()] == ["lab.json"]
 
 
-def test_no_record_or_half_of_one_is_none(tmp_path: Path) -> None:
-    """Absent, below a file that is no directory, and torn at any byte."""
-    assert read_record(Directories.below(tmp_path / "absent")) is None
+def test_no_record_is_none_and_a_strange_one_is_an_error(tmp_path: Path) -> None:
+    """Absent, or below a file that is no directory; torn, or with a field of another version."""
+    assert records.read(Directories.below(tmp_path / "absent")) is None
     (tmp_path / "file").write_bytes(b"")
-    assert read_record(Directories.below(tmp_path / "file")) is None
+    assert records.read(Directories.below(tmp_path / "file")) is None
     directories = written(tmp_path, record())
     content = directories.record.read_bytes()
-    for length in range(len(content)):
-        directories.record.write_bytes(content[:length])
-        assert read_record(directories) is None
+    strange = content.replace(b'"phase":"up"', b'"phase":"up","more":1')
+    assert strange != content
+    for other in (b"", content[: len(content) // 2], strange):
+        directories.record.write_bytes(other)
+        with pytest.raises(InputError, match="not of this version") as caught:
+            records.read(directories)
+        assert caught.value.hint == "harness lab down"
 
 
 def test_a_lab_that_is_up_is_found(tmp_path: Path) -> None:
@@ -147,7 +154,7 @@ def test_no_lab_is_found_where_none_is_up(
     [
         (
             record("starting"),
-            f"the lab is not up: it is being made by process {os.getpid()}",
+            f"the lab is being made by process {os.getpid()}",
         ),
         (record("starting", pid=NO_PROCESS), "the lab was left half made"),
         (record("starting", late_s=-100), "the lab was left half made"),
@@ -165,14 +172,14 @@ def test_a_lab_that_is_half_made_is_not_found(tmp_path: Path, one: Record, messa
 def test_one_command_at_a_time_changes_the_lab(tmp_path: Path, lock: Path) -> None:
     """The second is refused, and told by which process; afterwards it may."""
     directories = Directories.below(tmp_path)
-    with lab._changing(directories):
+    with records.changing(directories):
         with (
             pytest.raises(RefusedError, match=f"^process {os.getpid()} is changing the lab now$"),
-            lab._changing(directories),
+            records.changing(directories),
         ):
             raise AssertionError("two at a time")
         assert lock.read_text() == f"{os.getpid()} {directories.root}"
-    with lab._changing(directories):
+    with records.changing(directories):
         pass
 
 
@@ -180,16 +187,16 @@ def test_a_lock_that_its_process_no_longer_holds_is_free(tmp_path: Path, lock: P
     """After SIGKILL the text is still there, the kernel's lock is not."""
     directories = Directories.below(tmp_path)
     lock.write_text(f"{NO_PROCESS} {directories.root}")
-    with lab._changing(directories), lock.open() as other, pytest.raises(BlockingIOError):
+    with records.changing(directories), lock.open() as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_the_lab_of_another_state_directory_is_not_touched(tmp_path: Path) -> None:
     """Names of namespaces and control groups are the machine's: there is room for one lab."""
     mine, other = Directories.below(tmp_path / "mine"), tmp_path / "other"
-    with lab._changing(written(other, record())):
+    with records.changing(written(other, record())):
         pass
-    with pytest.raises(RefusedError) as caught, lab._changing(mine):
+    with pytest.raises(RefusedError) as caught, records.changing(mine):
         raise AssertionError("took the machine from a lab that is up")
     assert str(caught.value) == f"a lab of the state directory {other} is on this machine"
     assert caught.value.hint == f"HARNESS_STATE_DIR={other} harness lab down"
@@ -199,12 +206,12 @@ def test_the_lab_of_another_state_directory_is_not_touched(tmp_path: Path) -> No
 def test_where_another_lab_was_there_is_room(tmp_path: Path, left: Record | None) -> None:
     """It was taken down, or did not outlive the host's boot."""
     mine, other = Directories.below(tmp_path / "mine"), Directories.below(tmp_path / "other")
-    with lab._changing(other):
+    with records.changing(other):
         pass
     if left is not None:
         written(tmp_path / "other", left)
     entered = False
-    with lab._changing(mine):
+    with records.changing(mine):
         entered = True
     assert entered
 
@@ -214,6 +221,7 @@ def test_up_takes_a_lab_of_the_same_layout_as_it_is(
 ) -> None:
     """And says so."""
     monkeypatch.setattr(requirements, "check", lambda *_: None)
+    monkeypatch.setattr(Kubectl, "ready", lambda _: True)
     written(tmp_path, record())
     said: list[str] = []
     assert lab.up(Layout(), tmp_path, tmp_path, said.append).record == record()
@@ -230,3 +238,44 @@ def test_up_refuses_where_a_lab_of_another_layout_is_up(
         lab.up(Layout(workers=4), tmp_path, tmp_path, print)
     assert str(caught.value) == "a lab is up with 3 masters, 3 workers and 3 zones"
     assert caught.value.hint == "harness lab down"
+
+
+def test_up_refuses_where_the_lab_that_is_up_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record says that it is up; only its API knows."""
+    monkeypatch.setattr(requirements, "check", lambda *_: None)
+    monkeypatch.setattr(Kubectl, "ready", lambda _: False)
+    written(tmp_path, record())
+    with pytest.raises(RefusedError, match="its API does not answer"):
+        lab.up(Layout(), tmp_path, tmp_path, print)
+
+
+def test_a_state_directory_of_one_s_own_is_taken(tmp_path: Path) -> None:
+    """Absent, it is made; nobody else may write in it."""
+    state = tmp_path / "not" / "yet"
+    records.refuse_strange_state(state)
+    assert state.is_dir()
+    records.refuse_strange_state(state)
+
+
+@pytest.mark.parametrize("strange", ["a link", "others may write", "another's", "below /run"])
+def test_a_state_directory_in_which_others_may_write_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strange: str
+) -> None:
+    """Root would execute what they put there; below /run a machine would not see it."""
+    state = tmp_path / "state"
+    state.mkdir()
+    if strange == "a link":
+        state = tmp_path / "link"
+        state.symlink_to(tmp_path / "state")
+    elif strange == "others may write":
+        state.chmod(0o777)
+    elif strange == "another's":
+        monkeypatch.setattr(os, "geteuid", lambda: NO_PROCESS)
+    else:
+        monkeypatch.setattr(Path, "resolve", lambda _: Path("/run/state"))
+    with pytest.raises(RefusedError) as caught:
+        records.refuse_strange_state(state)
+    assert str(state) in str(caught.value)
+    assert "HARNESS_STATE_DIR=" in str(caught.value.hint)

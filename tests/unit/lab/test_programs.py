@@ -12,7 +12,8 @@ import pytest
 from harness.drivers import process
 from harness.errors import InputError
 from harness.lab import programs
-from harness.lab.programs import NAMES, build, cache_directory
+from harness.lab.cache import cache_directory
+from harness.lab.programs import NAMES, build
 
 
 def test_the_cache_directory_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,16 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from harness.drivers import process
 from harness.errors import RefusedError
-from harness.lab import network, requirements
+from harness.lab import requirements
 from harness.lab.cgroups import ControlGroups
 from harness.lab.layout import Layout
 
 ROOT = Path(__file__).parents[3]
 PLENTY = 1 << 40
 MIB = 1 << 20
+STATE = Path("/absent/state")
 
 
 @pytest.fixture
@@ -39,7 +41,6 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(requirements, "_there", lambda _: True)
-    monkeypatch.setattr(network, "missing_features", lambda: None)
     free(monkeypatch)
 
 
@@ -57,8 +58,8 @@ def refused(message: str, hint: str) -> Iterator[None]:
     assert (str(caught.value), caught.value.hint) == (message, hint)
 
 
-def check(groups: ControlGroups, layout: Layout | None = None) -> None:
-    requirements.check(layout or Layout(), Path("/absent/state"), groups)
+def check(groups: ControlGroups) -> None:
+    requirements.check(groups)
 
 
 def test_a_host_that_has_everything_is_accepted(groups: ControlGroups) -> None:
@@ -131,48 +132,78 @@ def test_missing_controllers_are_refused(groups: ControlGroups) -> None:
         check(groups)
 
 
+def tried(monkeypatch: pytest.MonkeyPatch, fails: str = "") -> list[tuple[str, ...]]:
+    """What is tried of the kernel, where trials with that word in them fail; nothing is run."""
+    argvs: list[tuple[str, ...]] = []
+
+    def run(argv: tuple[str, ...], **_: object) -> process.Completed:
+        argvs.append(argv)
+        code = 1 if fails and fails in argv else 0
+        return process.Completed(argv=argv, returncode=code, stdout="", stderr="denied")
+
+    monkeypatch.setattr(process, "run", run)
+    return argvs
+
+
+def test_what_is_tried_of_the_kernel_is_tried_in_namespaces_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a name, so that nothing is left of a trial that is killed; its folder goes."""
+    argvs = tried(monkeypatch)
+    requirements.check_kernel(tmp_path)
+    assert len(argvs) == len(requirements._FEATURES)
+    assert all(argv[:3] == ("unshare", "--net", "--mount") for argv in argvs)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("word", "module"), [("bridge", "bridge"), ("statistic", "xt_statistic")])
 def test_a_missing_feature_of_the_kernel_is_refused(
-    groups: ControlGroups, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, module: str
 ) -> None:
     """By its module."""
-    monkeypatch.setattr(network, "missing_features", lambda: ("a bridge: denied", "bridge"))
-    with refused(
-        "the kernel refuses a bridge: denied", f"modprobe bridge; else {requirements.INSTEAD}"
-    ):
-        check(groups)
+    tried(monkeypatch, fails=word)
+    with pytest.raises(RefusedError, match=r"^the kernel refuses .*: denied$") as caught:
+        requirements.check_kernel(tmp_path)
+    assert caught.value.hint == f"modprobe {module}; else {requirements.INSTEAD}"
 
 
 @pytest.mark.parametrize(
     ("layout", "needed_mib"),
-    [(Layout(), 3050), (Layout(masters=1, workers=1), 1350), (Layout(workers=10), 5500)],
+    [(Layout(), 3050), (Layout(workers=10), 5500)],
 )
 def test_too_little_memory_is_refused(
-    groups: ControlGroups, monkeypatch: pytest.MonkeyPatch, layout: Layout, needed_mib: int
+    monkeypatch: pytest.MonkeyPatch, layout: Layout, needed_mib: int
 ) -> None:
     """With what there is and what is needed, which grows by each machine; that much is enough."""
     free(monkeypatch, memory=needed_mib * MIB)
-    check(groups, layout)
+    requirements.check_room(layout, STATE)
     free(monkeypatch, memory=needed_mib * MIB - 1)
     with refused(
         f"memory: {needed_mib - 1} MiB are available, {layout.masters} masters and "
         f"{layout.workers} workers need {needed_mib} MiB",
         "harness lab up --masters 1",
     ):
-        check(groups, layout)
+        requirements.check_room(layout, STATE)
 
 
-def test_too_little_disk_is_refused(
-    groups: ControlGroups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_small_lab_is_told_to_be_smaller_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint is never the command that was refused, but for the smallest there is."""
+    free(monkeypatch, memory=MIB)
+    with pytest.raises(RefusedError) as caught:
+        requirements.check_room(Layout(masters=1, workers=3), STATE)
+    assert caught.value.hint == "harness lab up --masters 1 --workers 2"
+
+
+def test_too_little_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the state directory will be, which need not be there yet; that much is enough."""
     free(monkeypatch, disk=3072 * MIB)
-    requirements.check(Layout(), tmp_path / "not" / "yet", groups)
+    requirements.check_room(Layout(), tmp_path / "not" / "yet")
     free(monkeypatch, disk=3072 * MIB - 1)
     with refused(
         f"disk: 3071 MiB are free at {tmp_path}, a lab needs 3072 MiB",
         "HARNESS_STATE_DIR=/a/larger/disk harness lab up",
     ):
-        requirements.check(Layout(), tmp_path / "not" / "yet", groups)
+        requirements.check_room(Layout(), tmp_path / "not" / "yet")
 
 
 def test_the_set_up_installs_what_is_asked_for() -> None:

@@ -131,7 +131,9 @@ class Builder:
 
     def _buildah(self, *words: str | Path, may_fail: bool = False) -> process.Completed:
         storage = ("--root", self._storage / "root", "--runroot", self._storage / "run")
-        return self._run("buildah", *storage, *words, may_fail=may_fail)
+        # A mount namespace of its own: what a killed build had mounted is gone with it.
+        argv = ("unshare", "--mount", "buildah", *storage, *words)
+        return self._run(*argv, may_fail=may_fail)
 
     def _run(self, *argv: str | Path, may_fail: bool = False) -> process.Completed:
         done = process.run(
@@ -143,7 +145,7 @@ class Builder:
         if done.returncode != 0 and not may_fail:
             said = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
             raise SurroundingsError(
-                f"{argv[0]}: ended with {done.returncode}:\n{said}",
+                f"{' '.join(map(str, argv[:3]))} ...: ended with {done.returncode}:\n{said}",
                 hint=f"rm -r {self._storage}  # and again, from nothing",
             )
         return done

@@ -88,6 +88,8 @@ class Buildah:
 
     def _run(self, *argv: str | Path, may_fail: bool = False) -> process.Completed:
         words = tuple(str(word) for word in argv)
+        if words[:3] == ("unshare", "--mount", "buildah"):
+            words = words[2:]  # what it mounts goes with it
         command = words[5:] if words[0] == "buildah" else words  # without where it stores
         self.calls.append(command)
         if command[0] == self.fails_at:
@@ -204,7 +206,7 @@ def test_a_command_that_fails_is_shown_with_its_last_lines(
     with pytest.raises(SurroundingsError) as caught:
         builder._buildah("bud")
     first, *last = str(caught.value).splitlines()
-    assert first == "buildah: ended with 125:"
+    assert first == "unshare --mount buildah ...: ended with 125:"
     assert last == [f"line {number}" for number in range(5, 20)]
     assert caught.value.hint is not None
     assert builder._buildah("images", may_fail=True).returncode == 125

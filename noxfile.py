@@ -63,7 +63,9 @@ def journeys(session: nox.Session) -> None:
 @nox.session
 def lab(session: nox.Session) -> None:
     """A real cluster with the documented platform, broken and mended; needs root."""
-    _run(session, "python", "-m", "pytest", "tests/lab", *session.posargs)
+    # The first test of all compiles Kubernetes, where nothing did before; each wait has its own limit.
+    arguments = ("tests/lab", "--timeout=3000", "--durations=10")
+    _run(session, "python", "-m", "pytest", *arguments, *session.posargs)
 
 
 @nox.session

@@ -63,7 +63,7 @@ def journeys(session: nox.Session) -> None:
 @nox.session
 def lab(session: nox.Session) -> None:
     """A real cluster with the documented platform, broken and mended; needs root."""
-    # The first test of all compiles Kubernetes, where nothing did before; each wait has its own limit.
+    # The first test compiles Kubernetes, where nothing did before; each wait has its own limit.
     arguments = ("tests/lab", "--timeout=3000", "--durations=10")
     _run(session, "python", "-m", "pytest", *arguments, *session.posargs)
 

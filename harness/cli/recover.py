@@ -25,9 +25,10 @@ def command(state: Path, settings: Path, *, dry_run: bool) -> None:
 
     Every directory that the harness fills and every server that it starts was written down before,
     in its state directory or on the scratch disk of an environment; what belongs to a harness that
-    still runs is left alone.
+    still runs is left alone. So is a lab that is up; one that was left half made goes.
     """
     from harness.faults.recover import recover
+    from harness.lab import lab
     from harness.settings import scratch_directories
 
     done: list[str] = []
@@ -39,5 +40,7 @@ def command(state: Path, settings: Path, *, dry_run: bool) -> None:
             done += [f"would remove {place.directory}" for place in places.abandoned()]
         else:
             done += recover(places)
+    if lab.left_half_made(state):
+        done += ["would remove a half made lab"] if dry_run else lab.down(state)
     for line in done or ("nothing was left behind",):
         click.echo(line)

@@ -164,6 +164,14 @@ def down(state: Path) -> tuple[str, ...]:
         return _take_down(directories, ControlGroups())
 
 
+def left_half_made(state: Path) -> bool:
+    """Whether an `up` was killed, or the host was started again under a lab."""
+    found = record.read(Directories.below(state))
+    if found is None:
+        return False
+    return not found.of_this_boot or (found.phase != "up" and not found.owned)
+
+
 def _as_it_is(lab: Lab, layout: Layout, narrate: Narrate) -> Lab:
     if lab.layout != layout:
         raise RefusedError(

@@ -279,3 +279,21 @@ def test_a_state_directory_in_which_others_may_write_is_refused(
         records.refuse_strange_state(state)
     assert str(state) in str(caught.value)
     assert "HARNESS_STATE_DIR=" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("one", "left"),
+    [
+        (None, False),
+        (record("up"), False),
+        (record("starting"), False),
+        (record("starting", pid=NO_PROCESS), True),
+        (record("up", boot=EARLIER_BOOT), True),
+    ],
+    ids=["none", "up", "being made", "killed while being made", "of an earlier boot"],
+)
+def test_what_recover_takes_away(tmp_path: Path, one: Record | None, left: bool) -> None:  # noqa: FBT001
+    """Neither a lab that is up nor one that somebody is making."""
+    if one is not None:
+        written(tmp_path, one)
+    assert lab.left_half_made(tmp_path) is left

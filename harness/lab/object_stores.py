@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.certificates import write
 from harness.lab.layout import Machine
 from harness.model.codec import to_json
 from harness.practice.object_store import Regions, RegionServer
@@ -81,18 +82,15 @@ def main(directory: Path, address: str) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # now, since children inherit it
     try:
         regions.create_bucket(BUCKET, _LOCK)
-        partial = ready.with_suffix(".part")
-        partial.write_bytes(
-            to_json(
-                Ready(
-                    ca_file=regions.primary.ca_file,
-                    bucket=BUCKET,
-                    writer=_keys(regions.primary, "backup"),
-                    reader=_keys(regions.primary, "drill"),
-                    replica_reader=_keys(regions.replica, "drill"),
-                )
-            )
+        clients = Ready(
+            ca_file=regions.primary.ca_file,
+            bucket=BUCKET,
+            writer=_keys(regions.primary, "backup"),
+            reader=_keys(regions.primary, "drill"),
+            replica_reader=_keys(regions.replica, "drill"),
         )
+        partial = ready.with_suffix(".part")
+        write(partial, to_json(clients), 0o600)
         partial.rename(ready)
         signal.sigwait(_SIGNALS)
     finally:

@@ -24,7 +24,7 @@ from harness.lab.sources import source
 from harness.model.codec import from_json
 
 _S3_WITHIN_S = 120.0
-_READY_WITHIN_S = 420.0
+_READY_WITHIN_S = 600.0
 _ARCHIVING_WITHIN_S = 120.0
 _BACKED_UP_WITHIN_S = 300.0
 _STANZA = "platform"
@@ -59,7 +59,10 @@ def install(lab: Lab, overlay: str, narrate: Callable[[str], None]) -> None:
 
     def is_ready() -> bool:
         nonlocal last
-        waiting = _not_ready(lab)
+        try:
+            waiting = _not_ready(lab)
+        except SurroundingsError as error:  # as when a leader is chosen: ask again
+            waiting = [str(error)]
         said = f"{len(waiting)} still to come: {', '.join(waiting[:4])}"
         if waiting and said != last:
             narrate(said)
@@ -98,9 +101,8 @@ def _object_stores(lab: Lab) -> object_stores.Ready:
     """Starts the regions where they do not run, and returns how they are reached."""
     (outside,) = lab.layout.of(Role.OUTSIDE)
     data = lab.machines.directories.machine(outside.name) / "s3"
-    if not data.is_dir():
-        data.mkdir(mode=0o755)
-        _start_object_stores(lab, outside, data)
+    data.mkdir(mode=0o755, exist_ok=True)
+    _start_object_stores(lab, outside, data)
     ready = data / "ready.json"
     try:
         wait_until(ready.is_file, within_s=_S3_WITHIN_S, what="the S3 beside the cluster")
@@ -113,22 +115,14 @@ def _object_stores(lab: Lab) -> object_stores.Ready:
 def _start_object_stores(lab: Lab, outside: Machine, data: Path) -> None:
     gateway = data / "haproxy.cfg"
     gateway.write_text(object_stores.gateway(outside), encoding="utf-8")
-    python = (sys.executable, "-m", "harness.lab.object_stores")
-    checkout = str(Path(__file__).parents[2])
+    program = (sys.executable, "-m", "harness.lab.object_stores", str(data), outside.address)
+    path = f"PYTHONPATH={Path(__file__).parents[2]}"
     for service in (
-        Service(
-            name="s3",
-            argv=(
-                "env",
-                f"PYTHONPATH={checkout}",
-                *python,
-                str(data),
-                outside.address,
-            ),
-        ),
+        Service(name="s3", argv=("env", path, *program)),
         Service(name="s3-gateway", argv=("haproxy", "-db", "-f", str(gateway))),
     ):
-        lab.machines.add_service(outside, service)
+        if not (lab.machines.directories.services(outside.name) / service.name).exists():
+            lab.machines.add_service(outside, service)
 
 
 def _kustomization(lab: Lab, overlay: str, ready: object_stores.Ready) -> Path:

@@ -68,6 +68,24 @@ def up(masters: int, workers: int, zones: int, overlay: str | None) -> None:
     click.echo("look inside: harness lab exec -- kubectl get pods --all-namespaces")
 
 
+@command.command("build")
+@click.option("--kwok", is_flag=True, help="Only kwok: nodes without machines, for large numbers.")
+def build(*, kwok: bool) -> None:
+    """Compile the programs and build the images that `up` needs, and print where they are."""
+    from harness.drill.interruption import interruptible
+    from harness.drivers.clock import HostClock
+    from harness.lab import lab, programs
+    from harness.lab.cache import cache_directory
+    from harness.report.progress import Narrator
+
+    with interruptible(), Narrator(HostClock()) as narrator:
+        if kwok:
+            made = programs.build(cache_directory(), narrator.step, module=programs.KWOK)
+        else:
+            made, _ = lab.built(_STATE(), cache_directory(), narrator.step)
+    click.echo(made)
+
+
 @command.command("down")
 def down() -> None:
     """Remove the lab, or what a killed `lab up` left of one: processes, networks, files."""

@@ -131,10 +131,7 @@ def up(layout: Layout, state: Path, cache: Path, narrate: Narrate) -> Lab:
             narrate(f"left behind by an earlier lab: {line}")
         requirements.check_kernel(state)
         requirements.check_room(layout, state)
-        sweep(cache)
-        programs = build(cache, narrate)
-        images = (*system_images(programs), *platform_images())
-        disk = Builder(cache, source("images", "base"), narrate).disk(images)
+        programs, disk = _built(cache, narrate)
         me = psutil.Process()
         made = Record(
             layout=layout,
@@ -152,6 +149,20 @@ def up(layout: Layout, state: Path, cache: Path, narrate: Narrate) -> Lab:
             for line in _take_down(directories, groups):
                 narrate(f"taken down again: {line}")
             raise
+
+
+def built(state: Path, cache: Path, narrate: Narrate) -> tuple[Path, Path]:
+    """The programs and the workers' disk that `up` needs; makes them where they are missing."""
+    requirements.check(ControlGroups())
+    with record.changing(Directories.below(state)):
+        return _built(cache, narrate)
+
+
+def _built(cache: Path, narrate: Narrate) -> tuple[Path, Path]:
+    sweep(cache)
+    programs = build(cache, narrate)
+    images = (*system_images(programs), *platform_images())
+    return programs, Builder(cache, source("images", "base"), narrate).disk(images)
 
 
 def down(state: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Builds the Kubernetes programs from lab/kubernetes, once, and keeps them by content."""
+"""Builds Kubernetes' programs from the Go modules of lab/kubernetes, once; kept by content."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.drivers import process
@@ -16,16 +17,41 @@ from harness.errors import InputError, SurroundingsError
 from harness.lab.cache import renamed_when_done
 from harness.lab.sources import SOURCES, digest_of
 
-_SOURCE = "kubernetes"
-_PACKAGES = (
-    "./cmd/kubernetes",
-    "./cmd/coredns",
-    "./cmd/pause",
-    "sigs.k8s.io/metrics-server/cmd/metrics-server",
-    "github.com/rancher/local-path-provisioner",
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A Go module of the lab's sources, and what is built of it."""
+
+    folder: str
+    packages: tuple[str, ...]
+    named_after: str
+    """The module whose version is what is built."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The programs that a build makes."""
+        return tuple(package.rsplit("/", 1)[1] for package in self.packages)
+
+
+CLUSTER = Module(
+    folder="kubernetes",
+    packages=(
+        "./cmd/kubernetes",
+        "./cmd/coredns",
+        "./cmd/pause",
+        "sigs.k8s.io/metrics-server/cmd/metrics-server",
+        "github.com/rancher/local-path-provisioner",
+    ),
+    named_after="k8s.io/kubernetes",
 )
-NAMES = tuple(package.rsplit("/", 1)[1] for package in _PACKAGES)
-"""The programs that a build makes."""
+"""What every lab runs."""
+
+KWOK = Module(
+    folder="kubernetes/kwok",
+    packages=("sigs.k8s.io/kwok/cmd/kwok",),
+    named_after="sigs.k8s.io/kwok",
+)
+"""Nodes without machines, for quotas and autoscalers at sizes that no machine has."""
 
 _BUILD_WITHIN_S = 3600.0
 _REPORT_EVERY = 100
@@ -33,76 +59,91 @@ _LEAST_MINOR = 24
 """Of Go 1.x: what the modules of Kubernetes 1.34 ask for in their go.mod."""
 
 
-def build(cache: Path, narrate: Callable[[str], None], sources: Path = SOURCES) -> Path:
-    """The directory of the programs; builds them first where their sources were not yet built.
+def build(
+    cache: Path,
+    narrate: Callable[[str], None],
+    sources: Path = SOURCES,
+    module: Module = CLUSTER,
+) -> Path:
+    """The directory of a module's programs; builds them first where they were not yet built.
 
     An interrupted build leaves nothing in the way of the next one, which goes on from Go's own
     cache. Raises InputError where Go is missing, SurroundingsError with the compiler's last lines
     where the build fails.
     """
-    source = sources / _SOURCE
+    source = sources / module.folder
     go = _find_go(source)
     key = hashlib.sha256(f"{digest_of(source)} {go.version}".encode()).hexdigest()[:16]
     programs = cache / "programs" / key
     if programs.is_dir():
         return programs
-    kubernetes = go.said(source, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes").strip()
+    version = go.said(source, "list", "-m", "-f", "{{.Version}}", module.named_after).strip()
     # One by one: two of them import one library by names that differ in case only.
     dependencies = {
-        line for each in _PACKAGES for line in go.said(source, "list", "-deps", each).splitlines()
+        line
+        for each in module.packages
+        for line in go.said(source, "list", "-deps", each).splitlines()
     }
     total = len(dependencies)
-    narrate(f"building Kubernetes {kubernetes}: {total} packages; the first time takes minutes")
+    narrate(
+        f"building {module.named_after} {version}: {total} packages; the first time takes minutes"
+    )
     with renamed_when_done(programs, cache) as made:
-        _compile(go, source, made, kubernetes, total, narrate)
+        for package in module.packages:
+            _compile(go, source, package, made, version, partial(_tell, narrate, package, total))
     return programs
 
 
+def _tell(narrate: Callable[[str], None], package: str, total: int, compiled: int) -> None:
+    narrate(f"{package}: {compiled} of at most {total} packages compiled")
+
+
 def _compile(  # noqa: PLR0913 - what, where to, and how it is told
-    go: _Go, source: Path, made: Path, kubernetes: str, total: int, narrate: Callable[[str], None]
+    go: _Go, source: Path, package: str, made: Path, version: str, tell: Callable[[int], None]
 ) -> None:
+    """One program at a time: two links of this size at once would need twice the memory."""
     # Without a version the components call themselves v0.0.0 and refuse each other.
-    major, minor = kubernetes.removeprefix("v").split(".")[:2]
+    major, minor = version.removeprefix("v").split(".")[:2]
     versions = " ".join(
-        f"-X {package}.{name}={value}"
-        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-        for name, value in (("gitVersion", kubernetes), ("gitMajor", major), ("gitMinor", minor))
+        f"-X {owner}.{name}={value}"
+        for owner in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+        for name, value in (("gitVersion", version), ("gitMajor", major), ("gitMinor", minor))
     )
-    # Link by link: two links of this size at a time would need twice the memory.
-    for package in _PACKAGES:
-        argv = (
-            go.program,
-            "build",
-            "-v",
-            "-trimpath",
-            f"-ldflags=-s -w {versions}",
-            "-o",
-            made,
-            package,
+    argv = (
+        go.program,
+        "-C",
+        source,
+        "build",
+        "-v",
+        "-trimpath",
+        f"-ldflags=-s -w {versions}",
+        "-o",
+        made,
+        package,
+    )
+    child = process.start(
+        argv,
+        directory=made.parent,
+        environment=_ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    last: list[str] = []
+    try:
+        if child.stdout is not None:
+            for compiled, line in enumerate(child.stdout, 1):
+                last = [*last[-14:], line.decode("utf-8", "replace").rstrip()]
+                if compiled % _REPORT_EVERY == 0:
+                    tell(compiled)
+        child.wait(_BUILD_WITHIN_S)
+    finally:
+        process.stop(child)
+    process.raise_if_interrupted("building Kubernetes")
+    if child.returncode != 0:
+        raise SurroundingsError(
+            f"{package}: go build ended with {child.returncode}:\n" + "\n".join(last),
+            hint=f"cd {source} && go build {package}",
         )
-        child = process.start(
-            argv,
-            directory=made.parent,
-            environment=_ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        last: list[str] = []
-        try:
-            if child.stdout is not None:
-                for compiled, line in enumerate(child.stdout, 1):
-                    last = [*last[-14:], line.decode("utf-8", "replace").rstrip()]
-                    if compiled % _REPORT_EVERY == 0:
-                        narrate(f"{package}: {compiled} of at most {total} packages compiled")
-            child.wait(_BUILD_WITHIN_S)
-        finally:
-            process.stop(child)
-        process.raise_if_interrupted("building Kubernetes")
-        if child.returncode != 0:
-            raise SurroundingsError(
-                f"{package}: go build ended with {child.returncode}:\n" + "\n".join(last),
-                hint=f"cd {source} && go build {package}",
-            )
 
 
 _ENVIRONMENT = {

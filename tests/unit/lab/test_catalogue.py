@@ -13,7 +13,7 @@ from harness.lab import catalogue, worker
 from harness.lab.catalogue import platform_images, system_images
 from harness.lab.images import Image
 from harness.lab.layout import DNS_SERVICE
-from harness.lab.programs import NAMES
+from harness.lab.programs import CLUSTER
 from harness.lab.sources import SOURCES, source
 
 PROGRAMS = Path("/programs")
@@ -69,7 +69,7 @@ def test_a_system_image_is_one_program(busybox: Path) -> None:
             assert image.context == busybox.parent
             assert busybox in image.inputs
         else:
-            assert image.name in NAMES
+            assert image.name in CLUSTER.names
             assert image.arguments == {"PROGRAM": image.name}
             assert image.context == PROGRAMS
             assert PROGRAMS / image.name in image.inputs

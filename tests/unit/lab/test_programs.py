@@ -13,7 +13,7 @@ from harness.drivers import process
 from harness.errors import InputError
 from harness.lab import programs
 from harness.lab.cache import cache_directory
-from harness.lab.programs import NAMES, build
+from harness.lab.programs import CLUSTER, KWOK, build
 
 
 def test_the_cache_directory_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,10 +75,9 @@ class Gos:
             argv=(program, *words), returncode=0, stdout=f"{said[key]}\n", stderr=""
         )
 
-    def _compile(self, _go: object, _source: Path, made: Path, *_: object) -> None:
-        self.compiled += 1
-        for name in NAMES:
-            (made / name).touch()
+    def _compile(self, _go: object, _source: Path, package: str, made: Path, *_: object) -> None:
+        self.compiled += package.endswith("/pause")
+        (made / package.rsplit("/", 1)[1]).touch()
 
 
 @pytest.fixture
@@ -135,10 +134,10 @@ def test_programs_are_built_once(gos: Gos, tmp_path: Path, sources: Path) -> Non
     gos.install(gos.system, "go1.24.4")
     said: list[str] = []
     made = build(tmp_path / "cache", said.append, sources)
-    assert {path.name for path in made.iterdir()} == set(NAMES)
+    assert {path.name for path in made.iterdir()} == set(CLUSTER.names)
     assert made.stat().st_mode & 0o777 == 0o755
     assert list(made.parent.iterdir()) == [made]
-    assert said == ["building Kubernetes v1.34.4: 2 packages; the first time takes minutes"]
+    assert said == ["building k8s.io/kubernetes v1.34.4: 2 packages; the first time takes minutes"]
     assert build(tmp_path / "cache", said.append, sources) == made
     assert (gos.compiled, len(said)) == (1, 1)
 
@@ -163,8 +162,8 @@ def test_a_failed_build_leaves_nothing(
     """Or half a set of programs would be taken for a whole one."""
     gos.install(gos.system, "go1.24.4")
 
-    def fail(_go: object, _source: Path, made: Path, *_: object) -> None:
-        (made / NAMES[0]).touch()
+    def fail(_go: object, _source: Path, package: str, made: Path, *_: object) -> None:
+        (made / package.rsplit("/", 1)[1]).touch()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as failing:
@@ -173,3 +172,14 @@ def test_a_failed_build_leaves_nothing(
             build(tmp_path / "cache", print, sources)
     assert list((tmp_path / "cache" / "programs").iterdir()) == []
     assert build(tmp_path / "cache", print, sources).is_dir()
+
+
+def test_a_module_of_its_own_is_built_apart(gos: Gos, tmp_path: Path, sources: Path) -> None:
+    """kwok, whose libraries are others: it is not built with the cluster's programs."""
+    gos.install(gos.system, "go1.26.0")
+    (sources / "kubernetes" / "kwok").mkdir()
+    (sources / "kubernetes" / "kwok" / "go.mod").write_text("module y\n")
+    cluster = build(tmp_path / "cache", print, sources)
+    kwok = build(tmp_path / "cache", print, sources, KWOK)
+    assert [path.name for path in kwok.iterdir()] == ["kwok"]
+    assert "kwok" not in {path.name for path in cluster.iterdir()}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import Command, InPod, command, state_directory
+from orders import SHOP, Shop
 
 from harness.lab.lab import Lab, find
 
@@ -77,5 +79,22 @@ def client(lab: Lab) -> InPod:
     def run(program: str, *arguments: str, within_s: float = 60) -> str:
         words = ("exec", *where, "client", "--", "python", "-c", program, *arguments)
         return lab.kubectl.call(*words, within_s=within_s)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shop(lab: Lab, harness: Command) -> Shop:
+    """Runs a program beside the cluster, on the checkout's Service, and returns what it prints.
+
+    Not in a pod, which could go with the node that is killed; by address, not by name: DNS may
+    go with it, too, and is not what these tests are about.
+    """
+    service = lab.kubectl.get("service", "checkout", *SHOP)
+    url = f"http://{service['spec']['clusterIP']}:8000"
+
+    def run(program: str, *arguments: str, within_s: float = 60) -> str:
+        words = (sys.executable, "-c", program, url, *arguments)
+        return harness("lab", "exec", "--", *words, within_s=within_s).stdout.strip()
 
     return run

@@ -1,35 +1,15 @@
-"""The documented platform at work: orders through the Services, failover, scaling, quotas."""
+"""The documented platform at work: orders through the Services, archiving, scaling, quotas."""
 
 from __future__ import annotations
 
 import json
-import sys
 import uuid
-from collections.abc import Callable
 
-import pytest
-from commands import Command
+from orders import ORDER, SHOP, Shop, count_of, order_placed
 
 from harness.drivers.clock import wait_until
-from harness.errors import DeadlineExceededError, SurroundingsError
 from harness.lab.lab import Lab
 from harness.lab.platform import INFRASTRUCTURE, primary
-
-SHOP = ("-n", "core-business-prod")
-
-ORDER = """
-import json, sys, urllib.error, urllib.request
-body = json.dumps({"id": sys.argv[2], "items": [{"sku": "a", "quantity": 1}]}).encode()
-request = urllib.request.Request(sys.argv[1] + "/checkout", data=body, method="POST",
-                                 headers={"Content-Type": "application/json"})
-try:
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        print(answer.status)
-except urllib.error.HTTPError as error:
-    print(error.code, error.read().decode())
-except OSError as error:
-    print("away", error)
-"""
 
 READ = """
 import sys, urllib.error, urllib.request
@@ -45,7 +25,7 @@ except OSError:
 LOAD = """
 import concurrent.futures, json, sys, time, urllib.request, uuid
 end = time.monotonic() + float(sys.argv[2])
-def shop(_):
+def orders(_):
     done = 0
     while time.monotonic() < end:
         body = json.dumps({"id": str(uuid.uuid4()), "items": [{"sku": "a", "quantity": 1}]})
@@ -58,61 +38,15 @@ def shop(_):
             pass
     return done
 with concurrent.futures.ThreadPoolExecutor(8) as pool:
-    print(sum(pool.map(client, range(8))))
+    print(sum(pool.map(orders, range(8))))
 """
-
-
-Shop = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def shop(lab: Lab, harness: Command) -> Shop:
-    """Runs a program beside the cluster, on the checkout's Service, and returns what it prints.
-
-    Not in a pod, which could go with the node that is killed; by address, not by name: DNS may
-    go with it, too, and is not what these tests are about.
-    """
-    service = lab.kubectl.get("service", "checkout", *SHOP)
-    url = f"http://{service['spec']['clusterIP']}:8000"
-
-    def run(program: str, *arguments: str, within_s: float = 60) -> str:
-        words = (sys.executable, "-c", program, url, *arguments)
-        return harness("lab", "exec", "--", *words, within_s=within_s).stdout.strip()
-
-    return run
-
-
-def _order(shop: Shop) -> str:
-    """An order that was acknowledged; its id."""
-    order, said = str(uuid.uuid4()), ""
-
-    def acknowledged() -> bool:
-        nonlocal said
-        said = shop(ORDER, order)
-        return said.startswith("201")
-
-    try:
-        wait_until(acknowledged, within_s=120, what=f"order {order} acknowledged", every_s=0.5)
-    except DeadlineExceededError as error:
-        raise AssertionError(f"{error}; the last answer: {said}") from error
-    return order
-
-
-def _count(lab: Lab, order: str) -> str:
-    return _query(lab, primary(lab), f"select count(*) from orders where id = '{order}'")  # noqa: S608
-
-
-def _query(lab: Lab, pod: str, sql: str) -> str:
-    words = ("exec", "-n", INFRASTRUCTURE, pod, "-c", "postgresql", "--")
-    psql = ("psql", "-h", "/run/postgresql", "-U", "postgres", "-d", "checkout", "-Atc", sql)
-    return lab.kubectl.call(*words, *psql).strip()
 
 
 def test_an_order_is_in_postgresql_when_it_is_acknowledged(lab: Lab, shop: Shop) -> None:
     """Written through the Service, read in the primary itself; once, however often it is sent."""
-    order = _order(shop)
+    order = order_placed(shop)
     assert shop(ORDER, order).startswith("20")
-    assert _count(lab, order) == "1"
+    assert count_of(lab, order) == "1"
     assert shop(READ, order) == "200"
     assert shop(READ, str(uuid.uuid4())) == "404"
 
@@ -136,35 +70,6 @@ def test_wal_is_archived_in_the_s3_outside(lab: Lab) -> None:
     lab.kubectl.call(*words, "check", within_s=120)
     (stanza,) = json.loads(lab.kubectl.call(*words, "info", "--output=json"))
     assert stanza["archive"][0]["max"]
-
-
-def test_the_primary_moves_when_its_node_is_gone(lab: Lab, shop: Shop, harness: Command) -> None:
-    """By itself: acknowledged orders are there, new ones are taken, the old one is a replica."""
-    before = primary(lab)
-    kept = _order(shop)
-    pod = lab.kubectl.get("pod", before, "-n", INFRASTRUCTURE)
-    node = pod["spec"]["nodeName"]
-    harness("lab", "node", "kill", node)
-    try:
-
-        def moved() -> bool:
-            try:
-                return primary(lab) != before
-            except SurroundingsError:
-                return False
-
-        wait_until(moved, within_s=120, what="another primary", every_s=0.5)
-        _order(shop)
-        assert _count(lab, kept) == "1"
-    finally:
-        harness("lab", "node", "start", node)
-    after = primary(lab)
-    wait_until(
-        lambda: _query(lab, after, "select count(*) from pg_stat_replication") == "2",
-        within_s=180,
-        what="the old primary replicating from the new one",
-        every_s=1,
-    )
 
 
 def test_the_quota_refuses_what_is_over_it(lab: Lab) -> None:

@@ -1,6 +1,6 @@
 # The commands of the README. Each sets up all that it needs first.
 # `lab` and `test-lab` need root: they make network namespaces and control groups.
-.PHONY: setup setup-lab demo lab test test-lab bench calibrate lint types imports lock clean
+.PHONY: setup setup-lab demo lab test test-lab bench bench-lab calibrate lint types imports lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -34,6 +34,9 @@ bench: setup
 
 lint types imports: setup
 	@$(BIN)/nox --non-interactive -s $@
+
+bench-lab: setup-lab
+	@$(BIN)/python -m benchmarks.lab
 
 # Needs uv; writes versions and hashes of all dependencies, for all platforms.
 lock:

@@ -24,6 +24,7 @@ def command() -> None:
 
     \b
     harness lab up                      three masters, three workers, three zones
+    harness lab up --overlay production the documented platform on it
     harness lab exec -- kubectl get nodes
     harness lab node kill worker-2      as a power cut does
     harness lab node start worker-2     and back again
@@ -71,7 +72,7 @@ def up(masters: int, workers: int, zones: int, overlay: str | None) -> None:
 @command.command("build")
 @click.option("--kwok", is_flag=True, help="Only kwok: nodes without machines, for large numbers.")
 def build(*, kwok: bool) -> None:
-    """Compile the programs and build the images that `up` needs, and print where they are."""
+    """Build what `up` needs, and print where it is."""
     from harness.drill.interruption import interruptible
     from harness.drivers.clock import HostClock
     from harness.lab import lab, programs
@@ -88,7 +89,10 @@ def build(*, kwok: bool) -> None:
 
 @command.command("down")
 def down() -> None:
-    """Remove the lab, or what a killed `lab up` left of one: processes, networks, files."""
+    """Remove the lab, or what is left of one.
+
+    Processes, networks, control groups, files; also after `up` was killed half way.
+    """
     from harness.drill.interruption import interruptible
     from harness.lab import lab
 
@@ -112,7 +116,10 @@ def status(*, json: bool) -> None:
 @command.command("kubeconfig")
 @click.option("--inside", is_flag=True, help="For use within the lab's network instead.")
 def kubeconfig(*, inside: bool) -> None:
-    """Print a kubeconfig with all rights, for use on this machine (redirect it to a file)."""
+    """Print a kubeconfig with all rights.
+
+    For tools on this machine: redirect it to a file.
+    """
     from harness.lab.identities import ADMIN, INSIDE
     from harness.lab.lab import find
 
@@ -124,9 +131,9 @@ def kubeconfig(*, inside: bool) -> None:
 @command.command("exec", context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
 def execute(words: tuple[str, ...]) -> None:
-    """Run CMD inside the lab's network, beside the cluster, with its DNS and kubectl.
+    """Run CMD inside the lab's network.
 
-    Pod and Service addresses can be reached, and nothing outside the lab. The exit code is CMD's.
+    Beside the cluster, with its DNS and kubectl. Pod and Service addresses can be reached, and nothing outside the lab. The exit code is CMD's.
     """
     from harness.lab.entering import argv, environment
     from harness.lab.lab import find
@@ -139,7 +146,10 @@ def execute(words: tuple[str, ...]) -> None:
 @click.argument("machine")
 @click.option("--lines", default=20, show_default=True, help="Of each log.")
 def logs(machine: str, lines: int) -> None:
-    """Print the end of a machine's logs; the files stay where `lab status` says."""
+    """Print the end of a machine's logs.
+
+    `harness lab status` says where the files are.
+    """
     from harness.lab.lab import find
 
     lab = find(_STATE())
@@ -148,18 +158,21 @@ def logs(machine: str, lines: int) -> None:
 
 @command.group("node")
 def node() -> None:
-    """Break one machine, master or worker, and put it right again."""
+    """Break a machine, and put it right again."""
 
 
 @command.group("zone")
 def zone() -> None:
-    """Break all machines of a zone at once."""
+    """Break a zone, and put it right again."""
 
 
 @node.command("kill")
 @click.argument("name", metavar="NODE")
 def node_kill(name: str) -> None:
-    """Cut the power: everything on it is gone at once, without a word; its disk stays."""
+    """Cut the power; the disk stays.
+
+    Everything that runs on it is gone at once, without a word to its peers.
+    """
     _each(name, lambda lab, machine: lab.machines.power_cut(machine), "is off")
 
 
@@ -167,7 +180,7 @@ def node_kill(name: str) -> None:
 @click.argument("name", metavar="NODE")
 @click.option("--no-wait", is_flag=True, help="Return before it serves.")
 def node_start(name: str, *, no_wait: bool) -> None:
-    """Switch it on again, and wait until it serves."""
+    """Switch it on, and wait until it serves."""
     _each(name, lambda lab, machine: lab.machines.boot(machine), "is on")
     if not no_wait:
         _each(name, lambda lab, machine: lab.await_serving(machine), "serves")
@@ -183,7 +196,7 @@ def node_pause(name: str) -> None:
 @node.command("partition")
 @click.argument("name", metavar="NODE")
 def node_partition(name: str) -> None:
-    """Take its network cable out; its processes go on."""
+    """Take the cable out; processes go on."""
     _each(name, lambda lab, machine: lab.machines.partition(machine), "is cut off")
 
 

@@ -133,7 +133,8 @@ def kubeconfig(*, inside: bool) -> None:
 def execute(words: tuple[str, ...]) -> None:
     """Run CMD inside the lab's network.
 
-    Beside the cluster, with its DNS and kubectl. Pod and Service addresses can be reached, and nothing outside the lab. The exit code is CMD's.
+    It is beside the cluster there, with its DNS and kubectl: pod and Service addresses can be
+    reached, and nothing outside the lab. The exit code is CMD's.
     """
     from harness.lab.entering import argv, environment
     from harness.lab.lab import find
@@ -189,7 +190,7 @@ def node_start(name: str, *, no_wait: bool) -> None:
 @node.command("pause")
 @click.argument("name", metavar="NODE")
 def node_pause(name: str) -> None:
-    """Stop all its processes where they are, as a host that hangs."""
+    """Stop all its processes where they are."""
     _each(name, lambda lab, machine: lab.machines.pause(machine), "is paused")
 
 

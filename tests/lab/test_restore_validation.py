@@ -22,6 +22,7 @@ from harness.model.verdict import Verdict
 
 WHERE = ("-n", VALIDATION)
 JOB = "by-hand"
+RANDOM = "random-second"
 THIRTY_DAYS_BACK = "oldest-promised"
 """The scenario that cannot succeed on a platform that is minutes old."""
 
@@ -66,6 +67,16 @@ def judged(lab: Lab, run: str) -> Judgement:
     return from_json(text.encode(), Judgement)
 
 
+def _before_the_ledger(judged: Judgement, subject: str) -> bool:
+    """Whether the random second lay before the first write of the ledger.
+
+    The window of a platform that is minutes old begins moments before the ledger does: a point
+    in between shows nothing, and the judge rightly says so.
+    """
+    found = (one for one in judged.findings if one.id == f"point-in-time/{RANDOM}/{subject}")
+    return any("no write was acknowledged before the point" in one.headline for one in found)
+
+
 def test_both_databases_come_back_from_their_statefulsets_backups(judged: Judgement) -> None:
     """In every scenario, from both regions, whole, and within the documented times."""
     restores = [one for one in judged.restores if one.scenario != THIRTY_DAYS_BACK]
@@ -75,6 +86,9 @@ def test_both_databases_come_back_from_their_statefulsets_backups(judged: Judgem
         for subject in ("orders", "carts")
     }
     for restore in restores:
+        if restore.scenario == RANDOM and _before_the_ledger(judged, restore.subject):
+            assert restore.verdict is Verdict.INCONCLUSIVE, restore
+            continue
         assert restore.verdict is Verdict.PASS, restore
         assert restore.restored_bytes
         assert restore.levels
@@ -92,7 +106,9 @@ def test_what_is_lost_is_measured_by_the_ledger(judged: Judgement) -> None:
 def test_nothing_fails_but_what_a_young_platform_cannot_have(judged: Judgement) -> None:
     """Thirty days of backups: the two retentions, and the restore to the oldest point of them."""
     for finding in judged.findings:
-        if finding.check != "retention" and finding.scenario != THIRTY_DAYS_BACK:
+        if finding.scenario == RANDOM and _before_the_ledger(judged, finding.subject):
+            assert finding.verdict is not Verdict.FAIL, finding
+        elif finding.check != "retention" and finding.scenario != THIRTY_DAYS_BACK:
             assert finding.verdict is Verdict.PASS, finding
     failed = {one.id for one in judged.findings if one.verdict is Verdict.FAIL}
     assert {"retention/orders", "retention/carts"} <= failed

@@ -67,7 +67,7 @@ def judged(lab: Lab, run: str) -> Judgement:
     return from_json(text.encode(), Judgement)
 
 
-def _before_the_ledger(judged: Judgement, subject: str) -> bool:
+def _before_the_ledger(judged: Judgement, subject: str | None) -> bool:
     """Whether the random second lay before the first write of the ledger.
 
     The window of a platform that is minutes old begins moments before the ledger does: a point

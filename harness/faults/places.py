@@ -59,7 +59,7 @@ class Places:
             owner_pid=me.pid,
             owner_started=me.create_time(),
         )
-        _write_durably(self._declarations / f"{name}.json", to_json(place))
+        write_durably(self._declarations / f"{name}.json", to_json(place))
         place.directory.mkdir(mode=0o755)
         return place
 
@@ -127,7 +127,7 @@ def _alive(place: Place) -> bool:
         return False
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
     """Write to a temporary name, fsync, rename, fsync the directory: all or nothing on disk."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:

@@ -15,6 +15,7 @@ import psutil
 
 from harness.drivers.clock import boot_id
 from harness.errors import InputError, RefusedError
+from harness.faults.places import write_durably
 from harness.lab.directories import Directories
 from harness.lab.layout import Layout
 from harness.model.codec import from_json, to_json
@@ -77,17 +78,7 @@ def read(directories: Directories) -> Record | None:
 
 def write(directories: Directories, record: Record) -> None:
     """Writes it durably: all of it or nothing."""
-    partial = directories.record.with_suffix(".part")
-    with partial.open("wb") as file:
-        file.write(to_json(record))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(directories.record)
-    folder = os.open(directories.root, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_durably(directories.record, to_json(record))
 
 
 @contextlib.contextmanager

@@ -33,8 +33,12 @@ def switch_wal(practice: Practice) -> str:
     return str(row[1])
 
 
-def await_archived(client: S3Client, store: ObjectStore, segment: str) -> dict[str, str]:
-    """Segment -> key of the archive, as soon as it holds `segment`; `store` is the stanza's."""
+def await_archived(client: S3Client, store: ObjectStore, *segments: str) -> dict[str, str]:
+    """Segment -> key of the archive, as soon as it holds all `segments`; `store` is the stanza's.
+
+    Asynchronous archiving pushes several at once (pgBackRest's `archive-async`, `process-max`), so
+    that a later one may arrive first.
+    """
 
     def archived() -> dict[str, str] | None:
         found = {
@@ -43,11 +47,11 @@ def await_archived(client: S3Client, store: ObjectStore, segment: str) -> dict[s
             # SEGMENT-CHECKSUM.zst; not SEGMENT.OFFSET.backup
             if (name := each.key.rsplit("/", 1)[-1])[24:25] == "-"
         }
-        return found if segment in found else None
+        return found if found.keys() >= set(segments) else None
 
     return wait_until(
         archived,
         within_s=_ARCHIVED_WITHIN_S,
-        what=f"{STANZA}: segment {segment} in the archive",
+        what=f"{STANZA}: {', '.join(segments)} in the archive",
         every_s=0.2,
     )

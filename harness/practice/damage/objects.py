@@ -174,10 +174,9 @@ def delete_segment(practice: Practice) -> Iterator[Planted]:
     """One archived WAL segment after the newest backup, with whole ones before and after it."""
     bucket = _Bucket.of(practice, STANZA)
     before, segment, after = (switch_wal(practice) for _ in range(3))
-    archived = await_archived(bucket.client, bucket.store, after)
-    missing = [name for name in (before, segment, after) if name not in archived]
-    if missing or not before < segment < after:
-        raise NotPlantedError(f"{STANZA}: {missing or (before, segment, after)} are not archived")
+    if not before < segment < after:
+        raise NotPlantedError(f"{STANZA}: {before}, {segment}, {after} do not follow each other")
+    archived = await_archived(bucket.client, bucket.store, before, segment, after)
     key = archived[segment]
     with bucket.replaced({key: None}):
         yield Planted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -196,6 +196,54 @@ class Platform(Protocol):
 
     def give_back_region(self, region: Region) -> str:
         """Starts the region's object store and replication again and awaits their answer."""
+        ...
+
+
+class NodeProvider(Protocol):
+    """What can be done to the machines under a cluster, and how it is seen that it was done.
+
+    Every change is idempotent. A change returns when a witness other than its own call saw the
+    effect, with the bracket [just before the call, first sight]; DeadlineExceededError where none
+    did. What a provider cannot do it refuses by RefusedError, before anything is touched.
+    """
+
+    name: str
+    """`lab`, `docker`, `ec2`."""
+
+    def kill(self, nodes: Sequence[str]) -> tuple[Bracket, str]:
+        """Takes machines away as a power cut does, all at once; the disks stay. And the witness."""
+        ...
+
+    def start(self, node: str) -> str:
+        """Switches it on again; returns when the machine runs, by whom it was seen."""
+        ...
+
+    def partition(self, nodes: Sequence[str]) -> tuple[Bracket, str]:
+        """Takes their network away; everything on them goes on."""
+        ...
+
+    def heal(self, node: str) -> str:
+        """Undoes a partition."""
+        ...
+
+    def is_off(self, node: str) -> bool:
+        """Whether the machine is without power, by the provider's own knowledge."""
+        ...
+
+    def control_plane(self) -> tuple[str, ...]:
+        """Machines of the control plane that may be killed; none where it is managed."""
+        ...
+
+    def etcd_leader(self) -> str:
+        """The machine of the member that leads etcd; RefusedError where that is not to be known."""
+        ...
+
+    def stop_service(self, node: str, service: str) -> tuple[Bracket, str]:
+        """Ends a process of a machine and keeps it down: `s3-primary` of the lab's `outside`."""
+        ...
+
+    def start_service(self, node: str, service: str) -> str:
+        """Lets it run again; returns when it answers."""
         ...
 
 

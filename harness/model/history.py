@@ -283,6 +283,9 @@ class LedgerReadBack(_Value, frozen=True, kw_only=True, tag_field="event", tag="
     server: str
     """Which server answered, by identity, and in which role."""
 
+    early: bool = False
+    """Read at the recovery, before what was broken came back; the final read follows it."""
+
     error: str | None = None
 
 
@@ -321,6 +324,126 @@ class StepFailed(_Value, frozen=True, kw_only=True, tag_field="event", tag="step
     """What `error` speaks against; None where that is unknown."""
 
 
+class GuardsChecked(_Value, frozen=True, kw_only=True, tag_field="event", tag="guards-checked"):
+    """What was looked at before something is broken; one refusal keeps the trial from beginning."""
+
+    trial: str
+    passed: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+class HypothesisMeasured(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="hypothesis-measured"
+):
+    """The steady-state hypothesis of an experiment, probe by probe."""
+
+    trial: str
+    when: str
+    """`before` the fault, or `after` the recovery or the rollback."""
+
+    met: bool
+    probes: tuple[str, ...]
+    """`name: answer`, in their order; of one that raised, its error."""
+
+
+class ExperimentEnded(_Value, frozen=True, kw_only=True, tag_field="event", tag="experiment-ended"):
+    """The process of an experiment ended. What Chaos Toolkit calls its status is no verdict."""
+
+    trial: str
+    exit_code: int
+    journal: str | None
+    """Its journal, in artefacts/; None where it left none."""
+
+    error: str | None = None
+
+
+class RolledBack(_Value, frozen=True, kw_only=True, tag_field="event", tag="rolled-back"):
+    """One mutation was put back; what recovers after `started_ns` did not recover by itself."""
+
+    trial: str
+    action: str
+    started_ns: int
+    ended_ns: int
+    witness: str
+    """Who saw it back: `boot 5e2f.. Ready, lease renewed`; empty where nobody did."""
+
+    error: str | None = None
+
+
+class Milestone(enum.StrEnum):
+    """What is seen of a recovery beside clients' answers; parts of the RTA, never its end."""
+
+    DETECTED = "detected"
+    """The platform knows: a node NotReady, an endpoint removed, an alert."""
+
+    REPLACED = "replaced"
+    """A new pod is Ready in the place of the old one."""
+
+    PROMOTED = "promoted"
+    """Another server has the role: a new timeline, a new configuration epoch."""
+
+    REDUNDANT = "redundant"
+    """Replicas follow again, all of them: a second fault would be survived."""
+
+    RETURNED = "returned"
+    """What was broken is a member again: the node's new boot, the old primary as a replica."""
+
+
+class MilestoneSeen(_Value, frozen=True, kw_only=True, tag_field="event", tag="milestone-seen"):
+    """One step of a recovery, between the last look that did not see it and the first that did."""
+
+    trial: str
+    subject: str
+    """A workload's id, or `node:worker-2`."""
+
+    milestone: Milestone
+    bracket: Bracket
+    detail: str
+
+
+class ClusterCompared(_Value, frozen=True, kw_only=True, tag_field="event", tag="cluster-compared"):
+    """Whether the cluster is as it was before: specs, cordons, taints, labels, finalizers."""
+
+    trial: str
+    examined: int
+    """How many facts were compared; 0 proves nothing."""
+
+    differences: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class SubscriptionsRecorded(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="subscriptions-recorded"
+):
+    """What was published, and heard by each subscriber, in a file of observations/."""
+
+    trial: str
+    subject: str
+    file: str
+    interval_ns: int
+    """Between two messages."""
+
+    subscribers: tuple[str, ...]
+
+
+class ManualStepEnded(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="manual-step-ended"
+):
+    """What a person did, by the prober's clock."""
+
+    trial: str
+    """Empty for the opening and closing steps of a game day."""
+
+    step: str
+    instruction: str
+    started_ns: int
+    ended_ns: int
+    confirmed_by: str
+    """Empty where nobody confirmed it."""
+
+    note: str = ""
+
+
 class TrialStarted(_Value, frozen=True, kw_only=True, tag_field="event", tag="trial-started"):
     """A trial begins: nothing of it has been touched yet."""
 
@@ -356,6 +479,14 @@ Event = (
     | LogsKept
     | CleanedUp
     | StepFailed
+    | GuardsChecked
+    | HypothesisMeasured
+    | ExperimentEnded
+    | RolledBack
+    | MilestoneSeen
+    | ClusterCompared
+    | SubscriptionsRecorded
+    | ManualStepEnded
     | TrialStarted
     | TrialEnded
     | RunEnded

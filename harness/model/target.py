@@ -12,10 +12,18 @@ from harness.model.quantity import bytes_of
 
 
 class Kind(enum.StrEnum):
-    """What kind of data service a target covers or a subject is."""
+    """What kind of service a target covers or a subject is."""
 
     POSTGRESQL = "postgresql"
     REDIS = "redis"
+    BROKER = "broker"
+    """Publish and subscribe: keeps nothing, so that no loss is promised."""
+
+    SERVICE = "service"
+    """What answers clients over HTTP."""
+
+    KUBERNETES = "kubernetes"
+    """The Kubernetes API."""
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Hashable
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,7 +39,7 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path, kind: type[Value]) -> Value:
+def read_yaml(path: Path, kind: type[Value] | UnionType) -> Value:
     """The content of a YAML file as a value of `kind`.
 
     Raises InputError that names the file, the path within it, what was got and expected.
@@ -68,15 +69,16 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
 
-def _convert(path: Path, content: object, kind: type[Value]) -> Value:
+def _convert(path: Path, content: object, kind: type[Value] | UnionType) -> Value:
     try:
-        return msgspec.convert(content, kind, dec_hook=decode_path)
+        converted: Value = msgspec.convert(content, kind, dec_hook=decode_path)
     except msgspec.ValidationError as error:
         message = str(error)
         hint = None
         if "Expected `duration`, got" in message or "Invalid ISO8601 duration" in message:
             hint = "write the duration with its unit, in ISO 8601: PT5M, PT90S, P1D, P30D"
         raise InputError(f"{path}: {_at_path_first(message)}", hint=hint) from error
+    return converted
 
 
 def _at_path_first(message: str) -> str:

@@ -10,17 +10,24 @@ from typing import Protocol
 
 import msgspec
 
+from harness.model.cluster import Snapshot
+from harness.model.game_day import ExperimentTrial, ManualStep
 from harness.model.history import (
     ArchiveInspected,
     CatalogueRead,
     EncryptionInspected,
     Event,
+    ExperimentEnded,
+    GuardsChecked,
     LedgerCopied,
     LedgerReadBack,
     Phase,
+    ProbesRecorded,
     ReplicaCompared,
     RestoreEnded,
     RetentionLockRead,
+    RolledBack,
+    SubscriptionsRecorded,
     VerificationEnded,
 )
 from harness.model.instant import Bracket, Instant
@@ -99,14 +106,25 @@ class PostgresEndpoint(msgspec.Struct, frozen=True, kw_only=True, tag="postgresq
     system_identifier: str
     """From pg_control_system(): a server with another identifier is the wrong server."""
 
+    password_file: Path | None = None
+    """In the form of PGPASSFILE; None: as libpq's environment says."""
+
+    @property
+    def passfile(self) -> str | None:
+        """The password file, as libpq takes it."""
+        return None if self.password_file is None else str(self.password_file)
+
 
 class RedisEndpoint(msgspec.Struct, frozen=True, kw_only=True, tag="redis"):
     """How a client reaches a Redis server or cluster; every master must answer."""
 
     nodes: tuple[tuple[str, int], ...]
-    """(host, port) of every master, in shard order."""
+    """(host, port) of every master, in shard order; may be empty where there are seeds."""
 
     cluster: bool
+    seeds: tuple[tuple[str, int], ...] = ()
+    """Where a cluster's masters are learned from, anew after each failure: addresses that outlive
+    its nodes', such as a Service's. None: `nodes` are asked, and are the masters for good."""
 
 
 Endpoint = PostgresEndpoint | RedisEndpoint
@@ -199,6 +217,40 @@ class Platform(Protocol):
         ...
 
 
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has which role at one moment, as the servers themselves say."""
+
+    ready_nodes: dict[str, str]
+    """Node -> boot id, of those that the API calls Ready."""
+
+    writers: dict[str, str]
+    """Workload, or `<workload> 0-5460` for a shard -> who takes its writes, with the timeline or
+    configuration epoch: `10.90.2.4 timeline 3`."""
+
+    redundant: dict[str, bool]
+    """Workload -> whether all its replicas follow."""
+
+    ready_pods: dict[str, tuple[str, ...]]
+    """Workload -> UIDs of its ready pods, sorted."""
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What the live view shows at one moment."""
+
+    trial: str
+    title: str
+    doing: str
+    """What happens now, or next."""
+
+    since_fault_ns: int | None
+    target_ns: int | None
+    """The RTO that the clock runs against."""
+
+    broken: tuple[str, ...]
+    ways: tuple[WayNow, ...]
+    now_ns: int
+
+
 class NodeProvider(Protocol):
     """What can be done to the machines under a cluster, and how it is seen that it was done.
 
@@ -234,6 +286,10 @@ class NodeProvider(Protocol):
         """Machines of the control plane that may be killed; none where it is managed."""
         ...
 
+    def control_plane_of(self, zone: str) -> tuple[str, ...]:
+        """Those of `control_plane` in a zone, where the provider knows more than the API does."""
+        ...
+
     def etcd_leader(self) -> str:
         """The machine of the member that leads etcd; RefusedError where that is not to be known."""
         ...
@@ -244,6 +300,126 @@ class NodeProvider(Protocol):
 
     def start_service(self, node: str, service: str) -> str:
         """Lets it run again; returns when it answers."""
+        ...
+
+
+class WayNow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one way in answered last; for the live view and for knowing when to go on."""
+
+    probe_class: str
+    right_since_ns: int | None
+    """Start of the first of the right answers without a wrong one since; None: wrong, or none."""
+
+    right_until_ns: int | None
+    """End of the last right answer of those."""
+
+    wrong_since_ns: int | None
+    """Start of the first of the wrong or missing answers without a right one since."""
+
+    detail: str = ""
+    """Of the newest wrong answer."""
+
+
+class WaysIn(Protocol):
+    """All ways in of one trial, probed from outside the blast radius at once."""
+
+    def now(self) -> tuple[WayNow, ...]:
+        """Each of them; SurroundingsError where a prober died."""
+        ...
+
+    def stop(self) -> tuple[ProbesRecorded | SubscriptionsRecorded, ...]:
+        """Ends the probing; its files are then complete. May be called twice."""
+        ...
+
+
+class Ledgers(Protocol):
+    """The ledgers of a game day: one writer for each workload and durability class."""
+
+    left_behind: tuple[str, ...]
+    """What `stop` could not take out of a database, and why."""
+
+    def unsteady(self, window: timedelta) -> tuple[str, ...]:
+        """Those that were not acknowledged often enough, for so long, to show a loss."""
+        ...
+
+    def read_back(self, trial: str, *, early: bool) -> tuple[LedgerReadBack, ...]:
+        """Every ledger from the servers that have the writing role now."""
+        ...
+
+    def stop(self) -> tuple[LedgerCopied, ...]:
+        """Ends the writing and takes what was written out of the databases again."""
+        ...
+
+
+class RunningExperiment(Protocol):
+    """The process of one experiment under its supervisor."""
+
+    def facts(self) -> tuple[Event, ...]:
+        """What it has recorded since the last call, in its order."""
+        ...
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        ...
+
+    def release(self) -> None:
+        """Lets its method end: the recovery was seen, or is not waited for any longer."""
+        ...
+
+    def interrupt(self) -> None:
+        """Tells it to stop; its rollbacks run all the same."""
+        ...
+
+    def ended(self) -> ExperimentEnded:
+        """What is left of it: its journal and its last words."""
+        ...
+
+
+class DrillGround(Protocol):
+    """The cluster of a game day and what stands around it, chosen by the command line."""
+
+    def guards(self, trial: ExperimentTrial) -> GuardsChecked:
+        """Whether it may begin now; what cannot be told is a refusal."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """What a trial must leave as it was."""
+        ...
+
+    def begin_ways_in(self, trial: ExperimentTrial) -> WaysIn:
+        """Starts the probers of a trial."""
+        ...
+
+    def begin_experiment(self, trial: ExperimentTrial) -> RunningExperiment:
+        """Starts the process of its experiment."""
+        ...
+
+    def look(self) -> Sighting:
+        """Roles and readiness now, for milestones; raises SurroundingsError where nothing is."""
+        ...
+
+    def undo_left_over(self) -> tuple[RolledBack, ...]:
+        """Puts back what the experiment's own rollbacks did not; once more for what failed."""
+        ...
+
+    def whole(self) -> tuple[str, ...]:
+        """What is not yet as a healthy platform has it: replicas, nodes, pods; none: all well."""
+        ...
+
+
+class Person(Protocol):
+    """Who does and confirms manual steps."""
+
+    def confirm(self, step: ManualStep) -> tuple[str, str]:
+        """Asks and waits; (who confirmed, a note). ("", "") where nobody is there."""
+        ...
+
+
+class LiveView(Protocol):
+    """Shows a game day while it goes on; never part of the evidence."""
+
+    def show(self, scene: Scene) -> None:
+        """What is broken, each way in, the clocks, what comes next."""
         ...
 
 

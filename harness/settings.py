@@ -1,24 +1,64 @@
-"""Reads harness.toml: the environments whose backups may be rehearsed."""
+"""Reads harness.toml: the environments whose backups may be rehearsed, and which may be broken."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from harness.decoding import read_toml
 from harness.errors import InputError
+from harness.model.cluster_settings import ControlPlaneSettings
 from harness.model.subject import Subject
+from harness.model.window import Window
+from harness.model.workload import Workload
 
 PRACTICE = "demo"
-"""The one built-in environment: the practice platform, which may be broken."""
+"""A built-in environment: the practice platform, whose backups may be damaged and lost."""
+
+LAB = "lab"
+"""A built-in environment: the lab's cluster, which may be broken (harness.lab.environment)."""
+
+
+class Kubernetes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The cluster of an environment, and under which conditions it may be broken at all."""
+
+    context: str
+    """Of the kubeconfig; never its current one."""
+
+    cluster: str
+    """UID of the namespace kube-system: a context that leads to another cluster is refused.
+    `kubectl get namespace kube-system -o jsonpath={.metadata.uid}`"""
+
+    kubeconfig: Path = Path("~/.kube/config")
+    nodes: Literal["lab", "docker", "ec2", "none"] = "none"
+    """What its machines are, for whoever switches them off; `none`: no machine is touched."""
+
+    helper_image: str = "busybox:1.37"
+    """An image with sh, kill, ip and nsenter, for what must be done on a node."""
+
+    production: bool = False
+    """True: a drill needs `--production NAME`, and a time within `windows`."""
+
+    control_plane: ControlPlaneSettings | None = None
+    """What is known of its control plane, for predictions; the API does not tell it."""
+
+    windows: tuple[Window, ...] = ()
+    """When it may be broken, in UTC; none: at any time, or never where it is production."""
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One environment: its subjects, and where the harness may work."""
+    """One environment: what it has to be restored, what it serves, where the harness may work."""
 
-    subjects: tuple[Subject, ...]
-    """One table each: `[[environments.staging.subjects]]`."""
+    subjects: tuple[Subject, ...] = ()
+    """What can be restored; one table each: `[[environments.staging.subjects]]`."""
+
+    workloads: tuple[Workload, ...] = ()
+    """What clients use, for game days: `[[environments.staging.workloads]]`."""
+
+    kubernetes: Kubernetes | None = None
+    """Where the workloads run; None: nothing of it is ever broken."""
 
     runs: Path = Path("runs")
     """Where run directories are written."""
@@ -35,25 +75,26 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def load_environment(name: str, path: Path) -> Environment:
     """The environment of that name in harness.toml.
 
-    Raises InputError where it is not there, has no subject, or takes the built-in's name.
+    Raises InputError where it is not there, holds nothing, or takes a built-in's name.
     """
     environments = read_toml(path, _File).environments
-    if PRACTICE in environments:
-        raise InputError(
-            f"{path}: $.environments.{PRACTICE}: the name is taken by the practice platform"
-        )
+    for taken in (PRACTICE, LAB):
+        if taken in environments:
+            raise InputError(f"{path}: $.environments.{taken}: the name is a built-in's")
     if name not in environments:
         known = ", ".join(sorted(environments)) or "none"
         raise InputError(
-            f"environment: got {name!r}, expected {PRACTICE} or one of {path}: {known}",
+            f"environment: got {name!r}, expected {PRACTICE}, {LAB} or one of {path}: {known}",
             hint="harness run SUITE -e NAME",
         )
     environment = environments[name]
-    if not environment.subjects:
-        raise InputError(f"{path}: $.environments.{name}.subjects: got none, expected one or more")
-    ids = [subject.id for subject in environment.subjects]
-    if len(set(ids)) != len(ids):
-        raise InputError(f"{path}: $.environments.{name}.subjects: an id is given twice: {ids}")
+    where = f"{path}: $.environments.{name}"
+    if not environment.subjects and not environment.workloads:
+        raise InputError(f"{where}: got neither subjects nor workloads, expected one or more")
+    if environment.workloads and environment.kubernetes is None:
+        raise InputError(f"{where}.kubernetes: got none, expected the cluster of the workloads")
+    _refuse_twice(f"{where}.subjects", [subject.id for subject in environment.subjects])
+    _refuse_twice(f"{where}.workloads", [workload.id for workload in environment.workloads])
     return environment
 
 
@@ -65,3 +106,8 @@ def scratch_directories(path: Path) -> tuple[Path, ...]:
         return ()
     chosen = (one.scratch for one in read_toml(path, _File).environments.values())
     return tuple(dict.fromkeys(scratch for scratch in chosen if scratch is not None))
+
+
+def _refuse_twice(where: str, ids: list[str]) -> None:
+    if len(set(ids)) != len(ids):
+        raise InputError(f"{where}: an id is given twice: {ids}")

@@ -12,15 +12,18 @@ import msgspec
 
 from harness.errors import InputError, RecordError
 from harness.model.codec import from_json, to_indented_json
+from harness.model.game_day import GameDayPlan
 from harness.model.history import (
     Entry,
     History,
     Observation,
     ProbesRecorded,
+    SubscriptionsRecorded,
 )
 from harness.model.judgement import Judgement
-from harness.model.plan import Plan
+from harness.model.plan import Plan, RunPlan
 from harness.model.run import RunRecord
+from harness.model.subscription import SubscriptionEvent
 
 Value = TypeVar("Value")
 
@@ -106,8 +109,13 @@ class RunDirectory:
         """run.json; InputError where it is missing or torn."""
         return _read(self.run_record, RunRecord)
 
-    def read_plan(self) -> Plan:
-        """plan.json; InputError where it is missing or torn."""
+    def read_plan(self) -> RunPlan:
+        """plan.json; InputError where it is missing or torn.
+
+        One without a word of what it plans is of before there were game days.
+        """
+        if _read(self.plan, _PlanTag).plan == _tag(GameDayPlan):
+            return _read(self.plan, GameDayPlan)
         return _read(self.plan, Plan)
 
     def read_judgement(self) -> Judgement:
@@ -139,15 +147,36 @@ class RunDirectory:
         }
         return History(entries=tuple(entries), observations=observations)
 
+    def read_subscriptions(self, history: History) -> dict[str, tuple[SubscriptionEvent, ...]]:
+        """File name of a SubscriptionsRecorded -> what was published and heard, in its order."""
+        return {
+            entry.fact.file: self._read_lines(
+                entry.fact.file, msgspec.json.Decoder(SubscriptionEvent)
+            )
+            for entry in history.entries
+            if isinstance(entry.fact, SubscriptionsRecorded)
+        }
+
     def read_observations(self, file: str) -> tuple[Observation, ...]:
         """One prober's file, in the order of its schedule."""
+        found = self._read_lines(file, msgspec.json.Decoder(Observation))
+        return tuple(sorted(found, key=lambda observation: observation.scheduled_ns))
+
+    def _read_lines(self, file: str, decoder: msgspec.json.Decoder[Value]) -> tuple[Value, ...]:
+        """Each line of a file of observations/."""
         path = self.observations / file
-        decoder = msgspec.json.Decoder(Observation)
         try:
-            found = [decoder.decode(line) for line in _bytes(path).splitlines() if line]
+            return tuple(decoder.decode(line) for line in _bytes(path).splitlines() if line)
         except msgspec.DecodeError as error:
             raise InputError(f"{path}: {error}") from error
-        return tuple(sorted(found, key=lambda observation: observation.scheduled_ns))
+
+
+class _PlanTag(msgspec.Struct):
+    plan: str = ""
+
+
+def _tag(kind: type[msgspec.Struct]) -> object:
+    return kind.__struct_config__.tag
 
 
 def _read(path: Path, kind: type[Value], hint: str | None = None) -> Value:

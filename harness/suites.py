@@ -6,11 +6,12 @@ from pathlib import Path
 
 from harness.decoding import read_yaml
 from harness.errors import InputError
+from harness.model.game_day import GameDay
 from harness.model.suite import Suite
 
 
-def load_suite(name: str, directory: Path) -> Suite:
-    """The suite of that name, or in that file.
+def load_suite(name: str, directory: Path) -> Suite | GameDay:
+    """The suite of that name, or in that file: restores or a game day, as its `kind` says.
 
     Raises InputError where there is none, or where its name is not its file's.
     """
@@ -21,7 +22,7 @@ def load_suite(name: str, directory: Path) -> Suite:
             f"suite: got {name!r}, expected one of {directory}: {known}",
             hint=f"ls {directory}",
         )
-    suite = read_yaml(path, Suite)
+    suite: Suite | GameDay = read_yaml(path, Suite | GameDay)
     if suite.suite != path.stem:
         raise InputError(f"{path}: $.suite: got {suite.suite!r}, expected {path.stem!r}")
     return suite

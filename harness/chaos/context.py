@@ -12,21 +12,9 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import RefusedError
-from harness.model.cluster import Identity
+from harness.model.cluster import ClusterAccess
 from harness.model.game_day import Caps
 from harness.model.workload import Workload
-
-
-class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach one cluster; the context is never the kubeconfig's current one."""
-
-    kubeconfig: Path
-    identity: Identity
-    provider: str
-    """Of its machines: `lab`, `docker`, `ec2` or `none`."""
-
-    helper_image: str
-    """An image with `sh`, `kill`, `ip` and `nsenter`, for helper pods on nodes."""
 
 
 class ExperimentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,3 +70,23 @@ def current() -> ExperimentConfig:
             hint="harness run game-day -e ENVIRONMENT --only EXPERIMENT",
         )
     return _current
+
+
+_guarded = False
+
+
+def guard_stands(*, stands: bool = True) -> None:
+    """Told by our Chaos Toolkit control, when it has looked and found that the run may begin."""
+    global _guarded  # noqa: PLW0603 - as above
+    _guarded = stands
+
+
+def require_guarded() -> None:
+    """RefusedError where our control was never called: Chaos Toolkit goes on without a control that
+    it cannot import, and ignores what goes wrong in one.
+    """
+    if not _guarded:
+        raise RefusedError(
+            "no guard watches this experiment, expected the control harness.chaos.control",
+            hint="harness run game-day -e ENVIRONMENT --only EXPERIMENT",
+        )

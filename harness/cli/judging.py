@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from harness.judge.compose import judge
+from harness.judge.game_day.compose import judge_game_day
 from harness.ledger.evidence import read_ledgers, read_read_backs
 from harness.model.codec import to_indented_json
+from harness.model.game_day import GameDayPlan
 from harness.model.judgement import Judgement
 from harness.report.html import render_html
 from harness.report.junit import render_junit
@@ -27,13 +29,13 @@ def judge_run(run: RunDirectory) -> Judgement:
 
 def judgement_of(run: RunDirectory) -> Judgement:
     """The judgement of a stored run, without writing anything."""
-    history = run.read_history()
-    return judge(
-        run.read_plan(),
-        history,
-        ledgers=read_ledgers(run.ledger, history),
-        read_backs=read_read_backs(run.ledger, history),
-    )
+    history, plan = run.read_history(), run.read_plan()
+    ledgers = read_ledgers(run.ledger, history)
+    read_backs = read_read_backs(run.ledger, history)
+    if isinstance(plan, GameDayPlan):
+        heard = run.read_subscriptions(history)
+        return judge_game_day(plan, history, ledgers, read_backs, heard)
+    return judge(plan, history, ledgers, read_backs)
 
 
 def report_of(run: RunDirectory) -> Report:

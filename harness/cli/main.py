@@ -26,8 +26,12 @@ COMMANDS = {
     "backup": "Back a Redis cluster up to S3, once or continuously",
     "ledger": "Write the ledger of acknowledged writes that RPA is measured by",
     "lab": "A Kubernetes cluster on this machine, made to be broken",
+    "abort": "Stop the drill that is going on; it puts everything back",
     "recover": "Put back what a killed harness left behind",
 }
+
+# Called by the harness itself.
+_HIDDEN = ("experiment", "watchdog")
 
 
 class _Commands(click.Group):
@@ -35,7 +39,7 @@ class _Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        if name not in COMMANDS and name not in _HIDDEN:
             return None
         module = importlib.import_module(f"harness.cli.{name}")
         command = module.command

@@ -18,7 +18,7 @@ def environment(command: Command) -> Command:
         "--environment",
         required=True,
         metavar="NAME",
-        help="An environment of harness.toml, or `demo`: the practice platform.",
+        help="An environment of harness.toml, `demo`: the practice platform, or `lab`: the lab.",
     )(command)
     return settings(command)
 
@@ -51,6 +51,17 @@ def documents(command: Command) -> Command:
         default=Path("suites"),
         show_default=True,
         help="Folder of the suites.",
+    )(command)
+
+
+def experiments(command: Command) -> Command:
+    """Where experiments are read from."""
+    return click.option(
+        "--experiments",
+        type=click.Path(path_type=Path),
+        default=Path("experiments"),
+        show_default=True,
+        help="Folder of the Chaos Toolkit experiments.",
     )(command)
 
 

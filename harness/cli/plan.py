@@ -16,6 +16,12 @@ from harness.cli import options
 @options.seed
 @options.as_json
 @click.option("--only", multiple=True, metavar="SCENARIO", help="Only these; may be repeated.")
+@options.experiments
+@click.option(
+    "--rbac",
+    metavar="ACCOUNT",
+    help="Game days: print the Kubernetes roles of exactly this plan, for a NAMESPACE/NAME.",
+)
 def command(  # noqa: PLR0913 - one for each option
     suite: str,
     environment: str,
@@ -24,13 +30,46 @@ def command(  # noqa: PLR0913 - one for each option
     suites_directory: Path,
     seed: int | None,
     only: tuple[str, ...],
+    experiments: Path,
+    rbac: str | None,
     *,
     json: bool,
 ) -> None:
-    """Print the trials of SUITE in an environment, their deadlines and their blast radius."""
+    """Print the trials of SUITE in an environment, their deadlines and their blast radius.
+
+    For a game day the cluster is read: what would be hit now, how long each recovery will take by
+    the cluster's own settings, and which documented target that misses.
+    """
+    from harness.cli.environments import environment_named
     from harness.cli.planning import plan_for, show_plan
     from harness.model.codec import to_indented_json
+    from harness.model.game_day import GameDay
+    from harness.settings import PRACTICE
+    from harness.suites import load_suite
 
+    chosen = load_suite(suite, suites_directory)
+    if isinstance(chosen, GameDay) and environment != PRACTICE:
+        from harness.cli.game_day_planning import connect, kubernetes_of, plan_of, roles_of
+        from harness.report.game_day_plan import show_game_day_plan
+
+        found = environment_named(environment, settings)
+        cluster, access = connect(kubernetes_of(environment, found))
+        drawn = plan_of(
+            chosen,
+            environment,
+            found,
+            cluster,
+            access,
+            targets=targets_directory,
+            experiments=experiments,
+            seed=seed or 0,
+            only=only,
+        )
+        if rbac is not None:
+            click.echo(roles_of(drawn, rbac), nl=False)
+        else:
+            click.echo(to_indented_json(drawn) if json else show_game_day_plan(drawn), nl=False)
+        return
     plan = plan_for(
         suite, environment, settings, targets_directory, suites_directory, seed=seed or 0, only=only
     )

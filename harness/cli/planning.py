@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.drill.plan import make_plan
+from harness.errors import InputError
+from harness.model.game_day import GameDay
 from harness.model.plan import Plan
 from harness.model.quantity import show_duration
 from harness.model.subject import (
@@ -37,8 +39,14 @@ def plan_for(  # noqa: PLR0913 - what a plan is made of
     `practice_subjects` are those of a running practice platform.
     """
     practice = environment == PRACTICE
+    chosen = load_suite(suite, suites)
+    if isinstance(chosen, GameDay):
+        raise InputError(
+            f"suite {suite}: is a game day, and {environment} has no cluster for it",
+            hint=f"harness run {suite} -e lab",
+        )
     return make_plan(
-        suite=load_suite(suite, suites),
+        suite=chosen,
         targets=load_targets(targets),
         environment=environment,
         subjects=(

@@ -21,6 +21,28 @@ from harness.cli.exit import exit_code
 @click.option(
     "--scale", type=float, default=1.0, show_default=True, help="Practice platform only: its size."
 )
+@click.option(
+    "--runs",
+    "runs_directory",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="the environment's",
+    help="Where the run directory is made.",
+)
+@options.experiments
+@click.option(
+    "--production", metavar="NAME", help="Game days: the production environment that may be broken."
+)
+@click.option(
+    "--unattended", is_flag=True, help="Game days: nobody is there; manual steps are not done."
+)
+@click.option(
+    "--participant",
+    "participants",
+    multiple=True,
+    metavar="WHO",
+    help="Game days: `Ada (conducts)`; may be repeated.",
+)
 def command(  # noqa: PLR0913 - one for each option
     suite: str,
     environment: str,
@@ -30,16 +52,30 @@ def command(  # noqa: PLR0913 - one for each option
     seed: int | None,
     scale: float,
     only: tuple[str, ...],
+    runs_directory: Path | None,
+    experiments: Path,
+    production: str | None,
+    participants: tuple[str, ...],
     *,
+    unattended: bool,
     json: bool,
 ) -> int:
     """Perform SUITE in an environment and say which documented targets it met.
 
-    Nothing but the practice platform is ever broken: elsewhere losses are assumed, restores go to
-    scratch servers on the loopback address, and all of it is removed afterwards. `harness plan`
-    prints what would be done.
+    \b
+    harness run weekly-restore -e staging          restores, on scratch servers
+    harness run game-day -e lab                    breaks the lab's cluster, and heals it
+    harness run game-day -e lab --only pod-delete  one experiment of it
+
+    Restores break nothing but the practice platform: elsewhere losses are assumed, restores go to
+    scratch servers on the loopback address, and all of it is removed afterwards. Game days break
+    what `harness plan` prints, in an environment that names its cluster, and put it back;
+    Ctrl-C or `harness abort` ends one at once.
     """
+    import msgspec
+
     from harness.calibrations import cited
+    from harness.cli.environments import environment_named
     from harness.cli.planning import plan_for
     from harness.cli.practising import practise
     from harness.cli.rehearsal import Rehearsal, rehearse
@@ -49,9 +85,11 @@ def command(  # noqa: PLR0913 - one for each option
     from harness.faults.places import Places, default_state_directory
     from harness.faults.recover import recover
     from harness.faults.standing import StandingPlatform
+    from harness.model.game_day import GameDay
     from harness.model.run import Setting
     from harness.report.progress import Narrator
-    from harness.settings import PRACTICE, load_environment
+    from harness.settings import PRACTICE
+    from harness.suites import load_suite
 
     chosen_seed = secrets.randbits(32) if seed is None else seed
     if environment == PRACTICE:
@@ -63,6 +101,30 @@ def command(  # noqa: PLR0913 - one for each option
             seed=chosen_seed,
             only=only,
             json=json,
+            runs=runs_directory or Path("runs"),
+        )
+    found = environment_named(environment, settings)
+    if runs_directory is not None:
+        found = msgspec.structs.replace(found, runs=runs_directory)
+    chosen = load_suite(suite, suites_directory)
+    if isinstance(chosen, GameDay):
+        from harness.cli.drilling import DrillOptions, drill
+
+        return drill(
+            chosen,
+            environment,
+            found,
+            DrillOptions(
+                targets=targets_directory,
+                experiments=experiments,
+                state=default_state_directory(),
+                seed=chosen_seed,
+                only=only,
+                production=production,
+                unattended=unattended,
+                participants=participants,
+                json=json,
+            ),
         )
     plan = plan_for(
         suite,
@@ -73,7 +135,6 @@ def command(  # noqa: PLR0913 - one for each option
         seed=chosen_seed,
         only=only,
     )
-    found = load_environment(environment, settings)
     places = Places(default_state_directory())
     scratch = Places(found.scratch) if found.scratch else places
     with interruptible(), Narrator(HostClock()) as narrator:

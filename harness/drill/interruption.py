@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,9 +13,10 @@ from harness.errors import Interrupted
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(told: Callable[[], None] | None = None) -> Iterator[None]:
     """Within it, the first SIGINT or SIGTERM ends running tools and raises Interrupted.
 
+    `told` is called at once, before anything is put back: whoever sent the signal may wait for it.
     A second one only says that healing is under way: putting things back must not be cut short.
     """
     seen: list[signal.Signals] = []
@@ -25,6 +26,8 @@ def interruptible() -> Iterator[None]:
             sys.stderr.write("healing: everything is being put back, please wait\n")
             return
         seen.append(signal.Signals(number))
+        if told is not None:
+            told()
         process.interrupt_children()
         raise Interrupted(seen[0])
 

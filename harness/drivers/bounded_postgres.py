@@ -67,7 +67,7 @@ class BoundedPostgres:
     def connect(cls, endpoint: PostgresEndpoint, *, deadline_ns: int) -> BoundedPostgres:
         """Opens a session by `deadline_ns` of the monotonic clock.
 
-        Passwords and TLS settings come from libpq's environment (PGPASSFILE, PGSSLMODE, ...).
+        What the endpoint does not say comes from libpq's environment (PGPASSFILE, PGSSLMODE, ...).
         Raises NotConnectedError, or DeadlineExceededError; nothing was sent but the start-up.
         """
         subject = f"postgresql {endpoint.host}:{endpoint.port}"
@@ -77,6 +77,7 @@ class BoundedPostgres:
             dbname=endpoint.database,
             user=endpoint.user,
             application_name="harness",
+            passfile=endpoint.passfile,
         )
         connection = pq.PGconn.connect_start(text.encode())
         try:
@@ -114,7 +115,8 @@ class BoundedPostgres:
                     break
                 results.append(result)
         except psycopg.Error as error:
-            raise ConnectionLostError(f"{self._subject}: {error}") from error
+            said = str(error).partition("\n")[0]
+            raise ConnectionLostError(f"{self._subject}: {said}") from error
         return self._answer(results)
 
     def close(self) -> None:

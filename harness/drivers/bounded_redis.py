@@ -43,6 +43,11 @@ Word: TypeAlias = str | bytes | int
 Reply: TypeAlias = "bytes | int | ErrorReply | list[Reply] | None"
 
 
+def shown(reply: Reply) -> str:
+    """A reply for a person."""
+    return str(reply) if isinstance(reply, ErrorReply) else repr(reply)
+
+
 class BoundedRedis:
     """One connection. After an exception it is of no more use but to be closed."""
 
@@ -110,6 +115,34 @@ class BoundedRedis:
         del self._received[: self._at]
         self._at = 0
         return replies
+
+    def next_reply(self, *, deadline_ns: int) -> Reply:
+        """The next reply that nothing asked for here: a message of a channel.
+
+        Raises ConnectionLostError, or DeadlineExceededError: the connection is then still good, and
+        no part of a reply is lost.
+        """
+        begins = self._at
+        try:
+            reply = self._reply(deadline_ns)
+        except (TimeoutError, DeadlineExceededError) as error:
+            self._at = begins
+            raise DeadlineExceededError(f"{self._subject}: no message in time") from error
+        except OSError as error:
+            raise ConnectionLostError(f"{self._subject}: {error.strerror or error}") from error
+        del self._received[: self._at]
+        self._at = 0
+        return reply
+
+    def send(self, command: Sequence[Word], *, deadline_ns: int) -> None:
+        """Sends a command whose reply comes among messages; errors as of `exchange`."""
+        try:
+            self._socket.settimeout(_remaining_s(deadline_ns, self._subject))
+            self._socket.sendall(_encode(command))
+        except TimeoutError as error:
+            raise DeadlineExceededError(f"{self._subject}: could not send in time") from error
+        except OSError as error:
+            raise ConnectionLostError(f"{self._subject}: {error.strerror or error}") from error
 
     def close(self) -> None:
         """Closes the socket."""

@@ -14,6 +14,9 @@ from harness.model.instant import NANOSECONDS_PER_SECOND, Instant
 
 Answer = TypeVar("Answer")
 
+UPTIME_RESOLUTION_NS = 10_000_000
+"""/proc/uptime has two decimals, cut off (fs/proc/uptime.c)."""
+
 
 class HostClock:
     """The clock of this host."""
@@ -30,6 +33,20 @@ class HostClock:
 def boot_id() -> str:
     """Identifies the boot of this host; monotonic times of two boots cannot be compared."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def monotonic_of_uptime(uptime: str) -> int:
+    """CLOCK_MONOTONIC of this host when the first number of its /proc/uptime was `uptime`.
+
+    That number is CLOCK_BOOTTIME (fs/proc/uptime.c), which also counts suspended time; the true
+    moment is up to UPTIME_RESOLUTION_NS later. ValueError where it is no number.
+    """
+    whole, _, decimals = uptime.partition(".")
+    boottime_ns = int(whole) * NANOSECONDS_PER_SECOND + int(f"{decimals:0<9}"[:9])
+    suspended_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(
+        time.CLOCK_MONOTONIC
+    )
+    return boottime_ns - suspended_ns
 
 
 def wait_until(

@@ -305,6 +305,7 @@ def conninfo(endpoint: PostgresEndpoint, *, connect_timeout_s: int = 5) -> str:
         keepalives_count=2,
         tcp_user_timeout=10_000,
         application_name="harness",
+        passfile=endpoint.passfile,
     )
 
 

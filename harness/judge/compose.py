@@ -31,8 +31,7 @@ from harness.judge.promise import promised
 from harness.judge.summary import summarise
 from harness.model.history import History
 from harness.model.judgement import Judgement, RestoreSummary
-from harness.model.plan import Plan, Trial
-from harness.model.target import Volume
+from harness.model.plan import Plan, Trial, answerable
 from harness.model.verdict import Finding, Verdict, merge
 
 FORMAT = 1
@@ -40,7 +39,7 @@ FORMAT = 1
 
 Judge = Callable[[Plan, History], Iterable[Finding]]
 
-_WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
@@ -59,7 +58,7 @@ def judge(
     found = [
         finding
         for check, ask in _judges(ledgers, read_backs)
-        for finding in _safely(check, partial(ask, plan, history))
+        for finding in safely(check, partial(ask, plan, history))
     ]
     restores = tuple(
         _summary(partial(summarise, run), trial, subject)
@@ -68,15 +67,15 @@ def judge(
     )
     try:
         made, not_made = predictions(plan, restores)
-    except Exception as error:  # noqa: BLE001 - as in `_safely`
-        made, not_made = (), (f"predictions could not be made: {_told(error)}",)
+    except Exception as error:  # noqa: BLE001 - as in `safely`
+        made, not_made = (), (f"predictions could not be made: {told(error)}",)
     found += _unanswered(plan, found)
     return Judgement(
         format=FORMAT,
         suite=plan.suite,
         environment=plan.environment,
         verdict=merge(finding.verdict for finding in found),
-        findings=tuple(sorted(found, key=lambda one: _WORST_FIRST.index(one.verdict))),
+        findings=tuple(sorted(found, key=lambda one: WORST_FIRST.index(one.verdict))),
         restores=restores,
         predictions=made,
         not_predicted=not_made,
@@ -101,7 +100,7 @@ def _judges(ledgers: Ledgers, read_backs: ReadBacks) -> Iterator[tuple[str, Judg
     yield hygiene.CHECK, hygiene.judge
 
 
-def _safely(check: str, ask: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def safely(check: str, ask: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """What a judge finds; where it fails, what it had found by then and that it failed."""
     found: list[Finding] = []
     try:
@@ -112,7 +111,7 @@ def _safely(check: str, ask: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 
 def _broken(check: str, error: Exception) -> Finding:
-    text = _told(error)
+    text = told(error)
     return Finding(
         id=f"{check}/judge",
         check=check,
@@ -125,7 +124,7 @@ def _broken(check: str, error: Exception) -> Finding:
     )
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """An exception in one line, without what differs between two processes."""
     return _ADDRESS.sub("0x...", f"{type(error).__name__}: {error}".replace("\n", " "))
 
@@ -136,7 +135,7 @@ def _summary(
     """One restore; where it cannot be put together, that is said in its place."""
     try:
         return put_together(trial, subject)
-    except Exception as error:  # noqa: BLE001 - as in `_safely`
+    except Exception as error:  # noqa: BLE001 - as in `safely`
         return RestoreSummary(
             trial=trial.id,
             scenario=trial.scenario,
@@ -155,7 +154,7 @@ def _summary(
             rpa_s=None,
             lost_records=None,
             acknowledged_records=None,
-            invalid=(f"it could not be put together: {_told(error)}",),
+            invalid=(f"it could not be put together: {told(error)}",),
         )
 
 
@@ -165,21 +164,20 @@ def _unanswered(plan: Plan, found: Iterable[Finding]) -> Iterator[Finding]:
     A documented volume promises nothing: it is what recovery times are extrapolated to.
     """
     answered = {(finding.target, finding.subject) for finding in found}
-    for target in plan.targets:
+    for target in answerable(plan):
         kind = type(target.objective)
-        if kind is Volume:
-            continue
         check = str(kind.__struct_config__.tag)
         covering = [one for one in promised(plan, kind) if one.target.id == target.id]
         for promise in covering:
             if (target.id, promise.subject.id) not in answered:
                 identity = promise.finding_id(check, promise.subject.id)
-                yield _not_measured(identity, target.id, promise.subject.id)
+                yield not_measured(identity, target.id, promise.subject.id)
         if not covering:
-            yield _not_measured(f"{check}/{target.id}", target.id, None)
+            yield not_measured(f"{check}/{target.id}", target.id, None)
 
 
-def _not_measured(identity: str, target: str, subject: str | None) -> Finding:
+def not_measured(identity: str, target: str, subject: str | None) -> Finding:
+    """A target of which no judge said anything."""
     return Finding(
         id=identity,
         check=identity.split("/", maxsplit=1)[0],

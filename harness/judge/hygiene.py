@@ -13,7 +13,7 @@ from harness.judge.advice import RUN_AGAIN
 from harness.judge.answer import Answer, finding
 from harness.judge.facts import known, sequences
 from harness.model.history import CleanedUp, History, RunEnded, StepFailed, TrialEnded, TrialStarted
-from harness.model.plan import Plan
+from harness.model.plan import Plan, RunPlan
 from harness.model.verdict import Finding, Verdict
 
 CHECK = "drill"
@@ -24,15 +24,15 @@ _NAMED = 5
 def judge(plan: Plan, history: History) -> Iterator[Finding]:
     """Four findings: the end of the run, its trials, its record, and what it left behind."""
     for name, answer in (
-        ("clean-up", _clean_up(history)),
-        ("end", _end(history)),
-        ("trials", _trials(plan, history)),
-        ("record", _record(history)),
+        ("clean-up", clean_up(history)),
+        ("end", end(history)),
+        ("trials", trials(plan, history)),
+        ("record", record(history)),
     ):
         yield finding(answer, identity=f"{CHECK}/{name}", target=None, subject=None)
 
 
-def _end(history: History) -> Answer:
+def end(history: History) -> Answer:
     """The last fact of a whole history says that the run ended, and that nothing interrupted it."""
     ended = known(history, RunEnded)
     interrupted = [one.fact.interrupted for one in ended if one.fact.interrupted is not None]
@@ -65,7 +65,7 @@ def _end(history: History) -> Answer:
     )
 
 
-def _trials(plan: Plan, history: History) -> Answer:
+def trials(plan: RunPlan, history: History) -> Answer:
     """Every trial that was planned began and ended, and no step of one was left out."""
     began, ended = known(history, TrialStarted), known(history, TrialEnded)
     failed = known(history, StepFailed)
@@ -114,7 +114,7 @@ def _trials(plan: Plan, history: History) -> Answer:
     )
 
 
-def _record(history: History) -> Answer:
+def record(history: History) -> Answer:
     """The facts are numbered from 0 without a gap, and their clock never ran backwards."""
     entries = sorted(history.entries, key=lambda entry: entry.sequence)
     numbers = [entry.sequence for entry in entries]
@@ -147,7 +147,7 @@ def _record(history: History) -> Answer:
     )
 
 
-def _clean_up(history: History) -> Answer:
+def clean_up(history: History) -> Answer:
     """Nothing that the drill started or broke is left: after every trial that began."""
     cleaned = known(history, CleanedUp)
     leaks = [f"{one.fact.trial}: {leak}" for one in cleaned for leak in one.fact.leaks]

@@ -35,7 +35,7 @@ def judge(plan: Plan, history: History) -> Iterator[Finding]:
         passed = sum(answer.verdict is Verdict.PASS for answer in answers)
         levels = ", ".join(levels_asked(plan, subject)) or "a verification level"
         answer = over_trials(
-            asked,
+            asked.about,
             answers,
             expected=f"no damage by {levels}",
             advice=SHOW_REPORT,

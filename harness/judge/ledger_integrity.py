@@ -40,12 +40,12 @@ def judge(plan: Plan, asked: Attempts, examined: Sequence[LedgerTrial]) -> Itera
     answers = [judge_trial(one) for one in examined]
     passed = sum(answer.verdict is Verdict.PASS for answer in answers)
     answer = over_trials(
-        asked,
+        asked.about,
         answers,
         expected="every row as it was written",
         advice=SHOW_REPORT,
         strength=strength(passed, len(answers)),
-        measures=tuple(_measures(examined)),
+        measures=tuple(measures(examined)),
     )
     for identity, target in identities(
         plan, asked.subject, Integrity, CHECK, asked.scenario, asked.subject.id
@@ -64,7 +64,7 @@ def judge_trial(examined: LedgerTrial) -> TrialAnswer:
     found, journal = examined.classification, examined.journal
     if found is None or journal is None:
         return TrialAnswer(
-            trial=examined.trial.id,
+            trial=examined.trial,
             verdict=Verdict.INCONCLUSIVE,
             text=next(iter(examined.invalid), "nothing was classified"),
             detail=examined.invalid[1:],
@@ -84,7 +84,7 @@ def judge_trial(examined: LedgerTrial) -> TrialAnswer:
     else:
         verdict, text = Verdict.PASS, f"{int(found.present.sum())} rows as they were written"
     return TrialAnswer(
-        trial=examined.trial.id,
+        trial=examined.trial,
         verdict=verdict,
         text=text,
         detail=(
@@ -140,7 +140,7 @@ def _names(clients: NDArray[Any], numbers: NDArray[Any]) -> str:
     return ", ".join(shown) + (" ..." if len(clients) > _NAMED else "")
 
 
-def _measures(examined: Sequence[LedgerTrial]) -> Iterator[Measure]:
+def measures(examined: Sequence[LedgerTrial]) -> Iterator[Measure]:
     """How many rows are damaged in the worst trial; no value where none was classified."""
     damaged = [
         sum(found.count(one) for one in _WRONG) + int(found.hole.sum()) + len(found.unexpected)

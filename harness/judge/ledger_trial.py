@@ -56,7 +56,7 @@ _REDIS_GRANULARITY_US = 1_000_000
 class LedgerTrial:
     """What is known of one subject's ledger in one trial."""
 
-    trial: Trial
+    trial: str
     invalid: tuple[str, ...]
     """Why it says nothing, where it does not; damage that was seen stands all the same."""
 
@@ -96,7 +96,7 @@ class LedgerTrial:
         )
 
 
-def _wall(bracket: Bracket | None, facts: Sequence[Known[FaultInjected]]) -> datetime | None:
+def wall_of(bracket: Bracket | None, facts: Sequence[Known[FaultInjected]]) -> datetime | None:
     """The fault's latest instant by the wall clock of the host that timed it."""
     if bracket is None or not facts:
         return None
@@ -104,7 +104,7 @@ def _wall(bracket: Bracket | None, facts: Sequence[Known[FaultInjected]]) -> dat
     return at.utc - timedelta(microseconds=(at.monotonic_ns - bracket.latest_ns) // 1_000)
 
 
-class _CannotTellError(Exception):
+class CannotTellError(Exception):
     """There is nothing to classify; the argument says why."""
 
 
@@ -127,9 +127,9 @@ def examine(run: LedgerEvidence, trial: Trial, subject: str) -> LedgerTrial:
         for one in known(run.history, LedgerReadBack)
         if one.fact.trial == trial.id and one.fact.subject == subject
     ]
-    wall = _wall(lost.bracket, lost.facts)
+    wall = wall_of(lost.bracket, lost.facts)
     found = LedgerTrial(
-        trial=trial,
+        trial=trial.id,
         invalid=(),
         bracket=lost.bracket,
         wall=wall,
@@ -137,11 +137,13 @@ def examine(run: LedgerEvidence, trial: Trial, subject: str) -> LedgerTrial:
         evidence=sequences([*lost.facts, *ended, *reads]),
     )
     try:
-        journal = _journal(run, trial, subject)
+        journal = journal_of(run.ledgers, subject)
+        if not started(run.history, trial):
+            raise CannotTellError("the trial never began")  # noqa: TRY301
         if lost.bracket is None or wall is None:
-            raise _CannotTellError(lost.why_not or "nobody witnessed the fault")  # noqa: TRY301
+            raise CannotTellError(lost.why_not or "nobody witnessed the fault")  # noqa: TRY301
         read = _read_back(reads, ended)
-        rows = _rows(run, read.fact)
+        rows = rows_of(run.read_backs, read.fact)
         scope: BeforeFault | UntilPoint
         if trial.point is PointChoice.LATEST:
             assumed = all(one.fact.assumed for one in lost.facts if one.fact.subject == subject)
@@ -151,26 +153,25 @@ def examine(run: LedgerEvidence, trial: Trial, subject: str) -> LedgerTrial:
             scope = BeforeFault(until_ns=until_ns)
         else:
             scope = _point(run, trial, subject, [one.fact for one in ended])
-    except _CannotTellError as why:
+    except CannotTellError as why:
         return replace(found, invalid=(str(why),))
-    clocked = on_clock_of(journal, lost.bracket.latest_ns, _ns(wall))
+    clocked = on_clock_of(journal, lost.bracket.latest_ns, epoch_ns(wall))
     return replace(
         found,
-        invalid=tuple(_damage(journal, wall)),
+        invalid=tuple(gaps(journal, wall)),
         journal=journal,
         classification=classify(journal, rows, scope, clocked=clocked),
         clocked=clocked,
     )
 
 
-def _journal(run: LedgerEvidence, trial: Trial, subject: str) -> Journal:
-    journal = run.ledgers.get(subject)
+def journal_of(ledgers: Ledgers, subject: str) -> Journal:
+    """The subject's journal; raises CannotTellError where it holds nothing."""
+    journal = ledgers.get(subject)
     if journal is None:
-        raise _CannotTellError(f"no ledger is kept of {subject}")
+        raise CannotTellError(f"no ledger is kept of {subject}")
     if not len(journal):
-        raise _CannotTellError("the ledger holds no operation")
-    if not started(run.history, trial):
-        raise _CannotTellError("the trial never began")
+        raise CannotTellError("the ledger holds no operation")
     return journal
 
 
@@ -181,17 +182,18 @@ def _read_back(
         return reads[-1]
     failed = [one.fact.error for one in ended if one.fact.error is not None]
     if failed:
-        raise _CannotTellError(f"nothing was restored that could be read back: {failed[0]}")
-    raise _CannotTellError("the ledger was not read back")
+        raise CannotTellError(f"nothing was restored that could be read back: {failed[0]}")
+    raise CannotTellError("the ledger was not read back")
 
 
-def _rows(run: LedgerEvidence, read: LedgerReadBack) -> NDArray[Any]:
+def rows_of(read_backs: ReadBacks, read: LedgerReadBack) -> NDArray[Any]:
+    """The rows of one read-back; raises CannotTellError where they are not all there."""
     if read.error is not None:
-        raise _CannotTellError(f"the ledger was not read back: {read.error}")
-    rows = run.read_backs.get(read.file)
+        raise CannotTellError(f"the ledger was not read back: {read.error}")
+    rows = read_backs.get(read.file)
     if rows is None or len(rows) != read.rows:
         got = "nothing" if rows is None else f"{len(rows)} rows"
-        raise _CannotTellError(f"{read.file}: got {got}, expected the {read.rows} rows read back")
+        raise CannotTellError(f"{read.file}: got {got}, expected the {read.rows} rows read back")
     return rows
 
 
@@ -203,7 +205,7 @@ def _point(
     A snapshot cannot meet a second: it is exact where it holds what was there while it was taken.
     """
     if not ended or ended[-1].target_time is None:
-        raise _CannotTellError("the point that was restored to is not on record")
+        raise CannotTellError("the point that was restored to is not on record")
     target_us = _us(ended[-1].target_time)
     if run.plan.subject(subject).kind is Kind.POSTGRESQL:
         return UntilPoint(from_us=target_us, until_us=target_us)
@@ -228,7 +230,7 @@ def _point(
     return UntilPoint(from_us=target_us, until_us=target_us, granularity_us=_REDIS_GRANULARITY_US)
 
 
-def _damage(journal: Journal, wall: datetime) -> Iterator[str]:
+def gaps(journal: Journal, wall: datetime) -> Iterator[str]:
     """What is missing from the journal and may hide a loss.
 
     A file that ends without a closing record says nothing only where it ends before the fault: a
@@ -241,7 +243,7 @@ def _damage(journal: Journal, wall: datetime) -> Iterator[str]:
             case DamageKind.OTHER_BOOT:
                 continue
             case DamageKind.UNCLEAN_END | DamageKind.TORN_TAIL:
-                if one.file not in earlier and one.last_intact_wall_ns < _ns(wall):
+                if one.file not in earlier and one.last_intact_wall_ns < epoch_ns(wall):
                     yield f"the journal has a gap: {one}"
             case _:
                 yield f"the journal has a gap: {one}"
@@ -251,5 +253,6 @@ def _us(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def _ns(moment: datetime) -> int:
+def epoch_ns(moment: datetime) -> int:
+    """Nanoseconds since the epoch, of whole microseconds."""
     return _us(moment) * 1_000

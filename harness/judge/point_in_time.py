@@ -32,7 +32,7 @@ def judge(plan: Plan, asked: Attempts, examined: Sequence[LedgerTrial]) -> Itera
     answers = [judge_trial(one) for one in examined]
     passed = sum(answer.verdict is Verdict.PASS for answer in answers)
     answer = over_trials(
-        asked,
+        asked.about,
         answers,
         expected="all that was committed before the point, and nothing later",
         advice=SHOW_REPORT,
@@ -55,7 +55,7 @@ def judge_trial(examined: LedgerTrial) -> TrialAnswer:
     """One restore to one point."""
     verdict, text = _compare(examined)
     return TrialAnswer(
-        trial=examined.trial.id,
+        trial=examined.trial,
         verdict=verdict,
         text=text,
         detail=(

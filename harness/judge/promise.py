@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from harness.model.plan import Plan
 from harness.model.subject import Subject
-from harness.model.target import Objective, Target
+from harness.model.target import Kind, Objective, Target
 
 Asked = TypeVar("Asked", bound=Objective)
 
@@ -31,15 +31,22 @@ class Promise(Generic[Asked]):
 def promised(plan: Plan, kind: type[Asked]) -> Iterator[Promise[Asked]]:
     """Every target of one kind with every subject that it covers, in the order of the plan."""
     for subject in plan.subjects:
-        asked = [
-            (target, target.objective)
-            for target in plan.targets
-            if isinstance(target.objective, kind) and subject.kind in target.covers
-        ]
+        asked = covering(plan.targets, subject.kind, kind)
         for target, objective in asked:
             yield Promise(
                 subject=subject, target=target, objective=objective, alone=len(asked) == 1
             )
+
+
+def covering(
+    targets: Iterable[Target], subject: Kind, kind: type[Asked]
+) -> list[tuple[Target, Asked]]:
+    """The targets of one kind that cover one kind of subject, with what they ask."""
+    return [
+        (target, target.objective)
+        for target in targets
+        if isinstance(target.objective, kind) and subject in target.covers
+    ]
 
 
 def identities(

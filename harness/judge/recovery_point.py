@@ -26,7 +26,7 @@ from harness.judge.statistics import strength
 from harness.judge.trials import Attempts, TrialAnswer, attempts, over_trials
 from harness.ledger.classify import Loss
 from harness.model.history import History
-from harness.model.instant import nanoseconds, seconds
+from harness.model.instant import Bracket, nanoseconds, seconds
 from harness.model.plan import Plan, Trial
 from harness.model.quantity import show_duration
 from harness.model.suite import PointChoice
@@ -85,7 +85,12 @@ def measure(run: LedgerEvidence, trial: Trial, subject: str) -> TrialLoss:
         for promise in promised(run.plan, RecoveryPoint)
         if promise.subject.id == subject
     ]
-    cost = examined.loss(nanoseconds(min(targets, default=timedelta(minutes=1))))
+    return describe_loss(examined, min(targets, default=timedelta(minutes=1)))
+
+
+def describe_loss(examined: LedgerTrial, window: timedelta) -> TrialLoss:
+    """What one trial lost, in the terms of a report; `window` is the strictest RPO."""
+    cost = examined.loss(nanoseconds(window))
     if cost is None or examined.bracket is None:
         return TrialLoss()
     low_ns, high_ns = _bounds(cost)
@@ -107,10 +112,12 @@ def judge_trial(examined: LedgerTrial, objective: RecoveryPoint) -> TrialAnswer:
     if cost is None:
         verdict, text = Verdict.INCONCLUSIVE, next(iter(examined.invalid), "nothing was classified")
     else:
-        verdict, text = _compare(cost, limit_ns, examined.invalid)
+        verdict, text = _compare(
+            cost, limit_ns, examined.invalid, late=_all_late(examined.bracket, cost)
+        )
     said = () if cost is None else tuple(_describe(examined, cost))
     return TrialAnswer(
-        trial=examined.trial.id,
+        trial=examined.trial,
         verdict=verdict,
         text=text,
         detail=said + tuple(reason for reason in examined.invalid if reason != text),
@@ -119,18 +126,35 @@ def judge_trial(examined: LedgerTrial, objective: RecoveryPoint) -> TrialAnswer:
     )
 
 
-def _compare(cost: Loss, limit_ns: int, invalid: Sequence[str]) -> tuple[Verdict, str]:
+def _all_late(fault: Bracket | None, cost: Loss) -> bool:
+    """Whether all that is lost was written after the fault, to a server that was not yet fenced."""
+    return fault is not None and cost.first_ns is not None and cost.first_ns > fault.latest_ns
+
+
+def _compare(
+    cost: Loss, limit_ns: int, invalid: Sequence[str], *, late: bool
+) -> tuple[Verdict, str]:
     lost = f"{cost.records} of {cost.acknowledged} acknowledged writes lost"
     low_ns, high_ns = _bounds(cost)
     if cost.records and low_ns > limit_ns:
-        return Verdict.FAIL, f"{lost}, back to {_show(low_ns)} before the fault or more"
+        how = (
+            f"acknowledged over {_show(low_ns)} or more after the fault"
+            if late
+            else f"back to {_show(low_ns)} before the fault or more"
+        )
+        return Verdict.FAIL, f"{lost}, {how}"
     doubt = next(_doubts(cost, limit_ns), None)
     if invalid:
         doubt = invalid[0]
     if doubt is not None or high_ns is None:
         return Verdict.INCONCLUSIVE, doubt or "no write was acknowledged before the fault"
     if cost.records:
-        return Verdict.PASS, f"{lost}, of the last {_show(high_ns)} before the fault"
+        how = (
+            f"acknowledged within {_show(high_ns)} after the fault"
+            if late
+            else f"of the last {_show(high_ns)} before the fault"
+        )
+        return Verdict.PASS, f"{lost}, {how}"
     return Verdict.PASS, f"{lost}, seen to {_show(high_ns)}"
 
 
@@ -197,12 +221,12 @@ def _finding(
     window_ns = nanoseconds(promise.objective.at_most)
     costs = [cost for one in examined if (cost := one.loss(window_ns)) is not None]
     answer = over_trials(
-        asked,
+        asked.about,
         answers,
         expected=f"at most {show_duration(promise.objective.at_most)} lost",
         advice=KEEP_A_LEDGER if asked.subject.ledger is None else SHOW_REPORT,
         strength=strength(passed, len(answers)),
-        measures=tuple(_measures(costs)),
+        measures=tuple(measures(costs)),
     )
     return finding(
         answer,
@@ -213,7 +237,7 @@ def _finding(
     )
 
 
-def _measures(costs: Sequence[Loss]) -> Iterator[Measure]:
+def measures(costs: Sequence[Loss]) -> Iterator[Measure]:
     """The worst trial's RPA and count; no value where none was measured."""
     bounds = [_bounds(cost) for cost in costs]
     highs = [high for _, high in bounds if high is not None]

@@ -105,8 +105,8 @@ def measure(plan: Plan, history: History, trial: Trial, subject: str) -> TrialRe
     names = [one.fact.probe_class for one in recorded]
     return replace(
         found,
-        bounds=_slowest([one.bounds for one in classes]),
-        missed_ns=max(_missed_ns(one, lost.bracket) for one in classes),
+        bounds=worst_of([one.bounds for one in classes]),
+        missed_ns=max(missed(one, lost.bracket) for one in classes),
         sustained_at_ns=_latest([one.sustained_at_ns for one in classes]),
         invalid=tuple(
             f"{name}: {reason}"
@@ -136,8 +136,8 @@ def _compare(  # noqa: PLR0911 - one return for each rule, in their order
     if measured.missed_ns > limit_ns:
         back_ns = None if measured.bounds is None else measured.bounds.high_ns
         if back_ns is not None and not measured.invalid:
-            return Verdict.FAIL, f"back only after {_show(back_ns)}"
-        return Verdict.FAIL, f"not back after {_show(measured.missed_ns)}"
+            return Verdict.FAIL, f"back only after {show(back_ns)}"
+        return Verdict.FAIL, f"not back after {show(measured.missed_ns)}"
     if _blames_the_backup(measured.ended) and (
         measured.bounds is None or measured.bounds.high_ns is None
     ):
@@ -149,12 +149,12 @@ def _compare(  # noqa: PLR0911 - one return for each rule, in their order
         return Verdict.INCONCLUSIVE, "nothing was observed"
     low_ns, high_ns = measured.bounds.low_ns, measured.bounds.high_ns
     if high_ns is None:
-        return Verdict.INCONCLUSIVE, f"watched for {_show(low_ns)} only, and not back by then"
+        return Verdict.INCONCLUSIVE, f"watched for {show(low_ns)} only, and not back by then"
     if high_ns <= limit_ns:
-        return Verdict.PASS, f"back after {_show(high_ns)}"
+        return Verdict.PASS, f"back after {show(high_ns)}"
     return (
         Verdict.INCONCLUSIVE,
-        f"back after {_show(low_ns)} to {_show(high_ns)}: the target lies between",
+        f"back after {show(low_ns)} to {show(high_ns)}: the target lies between",
     )
 
 
@@ -168,20 +168,20 @@ def _finding(
         if answer.verdict is Verdict.PASS
     ]
     answer = over_trials(
-        asked,
+        asked.about,
         answers,
         expected=f"at most {show_duration(promise.objective.at_most)}",
         advice=SHOW_REPORT,
         strength=strength(len(passed), len(answers)) if answers else None,
-        measures=(_measure([one.bounds for one in recoveries if one.bounds and not one.invalid]),),
+        measures=(rta_of([one.bounds for one in recoveries if one.bounds and not one.invalid]),),
     )
     if answer.verdict is Verdict.PASS and len(passed) > 1:
-        slowest = _slowest([one.bounds for one in passed])
+        slowest = worst_of([one.bounds for one in passed])
         if slowest is not None and slowest.high_ns is not None:
             answer = replace(
                 answer,
                 headline=f"{asked.subject.id}, {asked.scenario}: back after "
-                f"{_show(slowest.high_ns)} at most in {len(passed)} trials, expected at most "
+                f"{show(slowest.high_ns)} at most in {len(passed)} trials, expected at most "
                 f"{show_duration(promise.objective.at_most)}",
             )
     return finding(
@@ -190,17 +190,6 @@ def _finding(
         target=promise.target.id,
         subject=asked.subject.id,
         scenario=asked.scenario,
-    )
-
-
-def _measure(bounds: Sequence[Bounds]) -> Measure:
-    """The RTA of the slowest trial; no value where one was not back or none was measured."""
-    slowest = _slowest(bounds)
-    if slowest is None:
-        return Measure(name="RTA", unit="s", value=None)
-    high_s = None if slowest.high_ns is None else round(seconds(slowest.high_ns), 6)
-    return Measure(
-        name="RTA", unit="s", value=high_s, low=round(seconds(slowest.low_ns), 6), high=high_s
     )
 
 
@@ -214,7 +203,7 @@ def _probers(history: History, trial: Trial, subject: str) -> list[Known[ProbesR
     return sorted(of_trial.values(), key=lambda one: (one.fact.probe_class, one.fact.file))
 
 
-def _missed_ns(measured: RecoveryMeasured, bracket: Bracket) -> int:
+def missed(measured: RecoveryMeasured, bracket: Bracket) -> int:
     """How long after the fault it was beyond doubt not back: to the last wrong answer, or to the
     deadline where nobody looked away until then.
     """
@@ -237,14 +226,14 @@ def _invalid(measured: RecoveryMeasured) -> Iterator[str]:
         yield "right answers from the fault on: another server answered than the restored one"
     if measured.unobserved_where_it_matters:
         longest = max(one.to_ns - one.from_ns for one in measured.unobserved_where_it_matters)
-        yield f"the prober did not look for {_show(longest)} when the subject may have come back"
+        yield f"the prober did not look for {show(longest)} when the subject may have come back"
 
 
 def _blames_the_backup(ended: Sequence[RestoreEnded]) -> bool:
     return any(one.error is not None and one.blame in (None, Blame.BACKUP) for one in ended)
 
 
-def _slowest(bounds: Sequence[Bounds | None]) -> Bounds | None:
+def worst_of(bounds: Sequence[Bounds | None]) -> Bounds | None:
     """Bounds of the maximum of several durations; None where one of them is not known."""
     known_ones = [one for one in bounds if one is not None]
     if not known_ones or len(known_ones) < len(bounds):
@@ -256,6 +245,17 @@ def _slowest(bounds: Sequence[Bounds | None]) -> Bounds | None:
     )
 
 
+def rta_of(bounds: Sequence[Bounds]) -> Measure:
+    """The RTA of the slowest of several; no value where one was not back or none was measured."""
+    slowest = worst_of(bounds)
+    if slowest is None:
+        return Measure(name="RTA", unit="s", value=None)
+    high_s = None if slowest.high_ns is None else round(seconds(slowest.high_ns), 6)
+    return Measure(
+        name="RTA", unit="s", value=high_s, low=round(seconds(slowest.low_ns), 6), high=high_s
+    )
+
+
 def _latest(instants: Sequence[int | None]) -> int | None:
     reached = [instant for instant in instants if instant is not None]
     return max(reached) if reached and len(reached) == len(instants) else None
@@ -263,14 +263,14 @@ def _latest(instants: Sequence[int | None]) -> int | None:
 
 def _bounds(measured: TrialRecovery) -> Iterator[str]:
     if measured.bounds is not None and measured.bounds.high_ns is not None:
-        low, high = _show(measured.bounds.low_ns), _show(measured.bounds.high_ns)
+        low, high = show(measured.bounds.low_ns), show(measured.bounds.high_ns)
         yield f"RTA between {low} and {high}"
     elif measured.bounds is not None:
-        yield f"RTA greater than {_show(measured.bounds.low_ns)} (censored)"
+        yield f"RTA greater than {show(measured.bounds.low_ns)} (censored)"
 
 
-def _show(duration_ns: int) -> str:
-    """Tenths of a second also beyond a minute: 5 min 0.4 s is not 5 min."""
+def show(duration_ns: int) -> str:
+    """Nanoseconds for a person; tenths of a second also beyond a minute: 300.4 s is not 5 min."""
     if duration_ns < 60 * NANOSECONDS_PER_SECOND:
         return show_duration(seconds(duration_ns))
     minutes, tenths = divmod(round(duration_ns / 1e8), 600)

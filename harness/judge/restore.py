@@ -29,7 +29,7 @@ def judge(plan: Plan, history: History) -> Iterator[Finding]:
         answers = [judge_trial(history, trial, subject.id) for trial in asked.trials]
         passed = sum(answer.verdict is Verdict.PASS for answer in answers)
         answer = over_trials(
-            asked,
+            asked.about,
             answers,
             expected="every restore to succeed",
             advice=list_backups(subject, asked.trials[0].region),

@@ -55,7 +55,7 @@ def summarise(run: LedgerEvidence, trial: Trial, subject_id: str) -> RestoreSumm
     ]
     verdicts = [
         *times,
-        *_against_ledger(plan, subject, examined),
+        *_against_ledger(plan, trial, subject, examined),
         restore.judge_trial(history, trial, subject_id).verdict,
         integrity.judge_trial(plan, history, trial, subject).verdict,
         rows.verdict,
@@ -94,9 +94,11 @@ def summarise(run: LedgerEvidence, trial: Trial, subject_id: str) -> RestoreSumm
     )
 
 
-def _against_ledger(plan: Plan, subject: Subject, examined: LedgerTrial) -> Iterator[Verdict]:
+def _against_ledger(
+    plan: Plan, trial: Trial, subject: Subject, examined: LedgerTrial
+) -> Iterator[Verdict]:
     """The trial's own verdict on each RPO, or on the exactness of the point it restored to."""
-    if examined.trial.point is not PointChoice.LATEST:
+    if trial.point is not PointChoice.LATEST:
         yield point_in_time.judge_trial(examined).verdict
         return
     for promise in promised(plan, RecoveryPoint):

@@ -23,6 +23,11 @@ class Attempts:
     subject: Subject
     trials: tuple[Trial, ...]
 
+    @property
+    def about(self) -> str:
+        """What its findings' headlines begin with."""
+        return f"{self.subject.id}, {self.scenario}"
+
 
 def attempts(plan: Plan) -> Iterator[Attempts]:
     """Every scenario with every subject that it restores: what one finding answers for."""
@@ -108,7 +113,7 @@ class TrialAnswer:
 
 
 def over_trials(  # noqa: PLR0913 - the parts of one answer
-    asked: Attempts,
+    about: str,
     answers: Sequence[TrialAnswer],
     *,
     expected: str,
@@ -118,7 +123,8 @@ def over_trials(  # noqa: PLR0913 - the parts of one answer
 ) -> Answer:
     """One answer for all trials of a scenario: the worst, with every trial's own in the detail.
 
-    Of no trial, INCONCLUSIVE. Trials of two scenarios are never pooled.
+    `about` begins the headline: the subject and the scenario. Of no trial, INCONCLUSIVE. Trials of
+    two scenarios are never pooled.
     """
     verdict = merge(answer.verdict for answer in answers)
     worst = [answer for answer in answers if answer.verdict is verdict]
@@ -131,7 +137,7 @@ def over_trials(  # noqa: PLR0913 - the parts of one answer
         lines += [f"{answer.trial}: {line}" for line in answer.detail]
     return Answer(
         verdict=verdict,
-        headline=f"{asked.subject.id}, {asked.scenario}: {got}, expected {expected}",
+        headline=f"{about}: {got}, expected {expected}",
         detail=tuple(lines),
         measures=measures,
         strength=strength if verdict is Verdict.PASS else None,

@@ -9,7 +9,10 @@ from harness.lab.images import Image
 from harness.lab.sources import SOURCES, source
 
 _SYSTEM = ("pause", "coredns", "metrics-server", "local-path-provisioner")
-_IN_THE_HARNESS = ("harness", "targets", "suites", "reports", "pyproject.toml", "requirements.lock")
+_IN_THE_HARNESS = (
+    *("harness", "targets", "suites", "experiments", "reports"),
+    *("pyproject.toml", "requirements.lock"),
+)
 _BUSYBOX = Path("/bin/busybox")
 
 

@@ -18,6 +18,7 @@ from harness.lab.layout import (
     Machine,
     Role,
 )
+from harness.model.cluster_settings import ControlPlaneSettings, Span
 
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
 TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local"  # noqa: S105 - who signs, no secret
@@ -36,6 +37,26 @@ API_NAMES = (
 # Three members share two cores with everything else: etcd's tuning guide asks for an election
 # timeout of at least ten round trips, and what counts here is how late a busy member is scheduled.
 _HEARTBEAT_MS, _ELECTION_MS = 250, 2500
+
+
+_BALANCER_NOTICES_S = 4.0
+"""harness.lab.balancer: a check begins up to 1 s after the loss or the last one, and is given up
+after 1 s (HAProxy configuration manual, `timeout check`); the second failure in a row counts."""
+
+
+def known_settings(layout: Layout) -> ControlPlaneSettings:
+    """What predictions need to know of the control plane, and cannot read from within."""
+    masters = layout.of(Role.MASTER)
+    return ControlPlaneSettings(
+        members=len(masters),
+        election_timeout_s=_ELECTION_MS / 1000,
+        balancer=Span(
+            low_s=0,
+            high_s=_BALANCER_NOTICES_S,
+            source="HAProxy: inter 1s fall 2",
+        ),
+        machines={master.name: master.zone for master in masters},
+    )
 
 
 def services(

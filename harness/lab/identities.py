@@ -22,6 +22,9 @@ ADMIN = "admin"
 INSIDE = "inside"
 """The same identity's, for use inside the lab's network."""
 
+CONTEXT = "lab"
+"""The one context of every kubeconfig."""
+
 
 def make(layout: Layout, directories: Directories, api_port: int) -> None:
     """Writes all certificates, keys and kubeconfigs; `api_port` is the balancer's on loopback."""
@@ -74,8 +77,8 @@ def _kubeconfig(server: str, user: str, pair: KeyPair, authority: bytes) -> str:
         {
             "apiVersion": "v1",
             "kind": "Config",
-            "current-context": "lab",
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
+            "current-context": CONTEXT,
+            "contexts": [{"name": CONTEXT, "context": {"cluster": "lab", "user": user}}],
             "clusters": [
                 {
                     "name": "lab",

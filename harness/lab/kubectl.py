@@ -26,10 +26,12 @@ def settings(directories: Directories) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """`kubectl` with the kubeconfig that works on the host."""
+    """`kubectl` with the kubeconfig that works where this process is."""
 
     programs: Path
     directories: Directories
+    kubeconfig: str = ADMIN
+    """ADMIN on the host, INSIDE within the lab's network."""
 
     def run(
         self, *words: str | Path, within_s: float = _WITHIN_S, stdin: bytes | None = None
@@ -39,7 +41,7 @@ class Kubectl:
             (self.programs / "kubernetes", "kubectl", *words),
             directory=self.directories.root,
             environment={
-                "KUBECONFIG": str(self.directories.kubeconfig(ADMIN)),
+                "KUBECONFIG": str(self.directories.kubeconfig(self.kubeconfig)),
                 **settings(self.directories),
             },
             timeout_s=within_s,

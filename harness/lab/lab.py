@@ -227,6 +227,8 @@ def _make(directories: Directories, made: Record, disk: Path, narrate: Narrate) 
 
 def _lab(directories: Directories, found: Record) -> Lab:
     programs = Path(found.programs)
+    (outside,) = found.layout.of(Role.OUTSIDE)
+    inside = network.is_here(network.namespace(outside))
     return Lab(
         record=found,
         machines=Machines(
@@ -235,7 +237,7 @@ def _lab(directories: Directories, found: Record) -> Lab:
             programs=programs,
             groups=ControlGroups(),
         ),
-        kubectl=Kubectl(programs, directories),
+        kubectl=Kubectl(programs, directories, identities.INSIDE if inside else identities.ADMIN),
     )
 
 

@@ -107,7 +107,7 @@ class Machines:
         What the kernel and /run held is gone, what was on its disk stays.
         """
         network.cut(machine)
-        for pid in self._first_processes(machine):
+        for pid in self.first_processes(machine):
             _kill(pid)
         self.groups.thaw(machine.name)  # a frozen process dies when it is thawed, and does no more
 
@@ -192,7 +192,7 @@ class Machines:
             return {"kube-proxy.yaml": worker.kube_proxy_file(machine, self.directories)}
         return {}
 
-    def _first_processes(self, machine: Machine) -> tuple[int, ...]:
+    def first_processes(self, machine: Machine) -> tuple[int, ...]:
         """Those that are process 1 of a namespace; the machine's own takes all others with it."""
         return tuple(
             pid for pid in self.groups.members(machine.name) if _inner_pids(pid)[-1:] == ("1",)

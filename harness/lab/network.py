@@ -48,6 +48,14 @@ def file_of(name: str) -> Path:
     return Path("/run/netns") / name
 
 
+def is_here(name: str) -> bool:
+    """Whether this process is in that network namespace itself."""
+    try:
+        return file_of(name).stat().st_ino == Path("/proc/self/ns/net").stat().st_ino
+    except OSError:
+        return False
+
+
 def make_switch() -> None:
     """Makes the bridge, in a namespace of its own."""
     _ip("netns", "add", SWITCH)

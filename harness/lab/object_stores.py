@@ -1,8 +1,9 @@
 """The S3 beside the cluster: two replicating regions, served on the lab's network.
 
 `python -m harness.lab.object_stores DIRECTORY` runs them on the machine outside the cluster until
-SIGTERM; when they answer and the bucket is there, it writes DIRECTORY/ready.json. HAProxy takes
-calls on the machine's address and hands them to the regions, which listen on its loopback.
+SIGTERM; when they answer and the bucket is there, it writes DIRECTORY/ready.json. An HAProxy for
+each region takes calls on the machine's address and hands them to the region, which listens on its
+loopback: without its HAProxy a region is away, for all of its clients.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from harness.practice.object_store import Regions, RegionServer
 
 PRIMARY_PORT, REPLICA_PORT = 8333, 8334
 """Where the regions' S3 is on the address of the machine outside."""
+
+PORTS = {"s3-primary": PRIMARY_PORT, "s3-replica": REPLICA_PORT}
+"""The services that make the regions reachable, and at which port."""
 
 NAMES = ("s3.infrastructure.svc", "s3-replica.infrastructure.svc")
 """Under which names pods call the regions: what their certificate is for, beside the address."""
@@ -56,13 +60,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """The replica's."""
 
 
-def gateway(machine: Machine) -> str:
-    """HAProxy's configuration: from the machine's address to the regions on its loopback."""
-    pairs = zip((PRIMARY_PORT, REPLICA_PORT), _PORTS, ("primary", "replica"), strict=True)
-    listens = "\n\n".join(
-        f"listen {name}\n  bind {machine.address}:{port}\n  server s3 127.0.0.1:{ports[_S3]} check"
-        for port, ports, name in pairs
-    )
+def gateway(machine: Machine, service: str) -> str:
+    """HAProxy's configuration: from the machine's address to one region on its loopback."""
+    inner = dict(zip(PORTS, _PORTS, strict=True))[service][_S3]
     return f"""\
 defaults
   mode tcp
@@ -70,7 +70,9 @@ defaults
   timeout client 10m
   timeout server 10m
 
-{listens}
+listen {service}
+  bind {machine.address}:{PORTS[service]}
+  server s3 127.0.0.1:{inner} check
 """
 
 

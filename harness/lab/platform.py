@@ -113,14 +113,14 @@ def _object_stores(lab: Lab) -> object_stores.Ready:
 
 
 def _start_object_stores(lab: Lab, outside: Machine, data: Path) -> None:
-    gateway = data / "haproxy.cfg"
-    gateway.write_text(object_stores.gateway(outside), encoding="utf-8")
     program = (sys.executable, "-m", "harness.lab.object_stores", str(data), outside.address)
     path = f"PYTHONPATH={Path(__file__).parents[2]}"
-    for service in (
-        Service(name="s3", argv=("env", path, *program)),
-        Service(name="s3-gateway", argv=("haproxy", "-db", "-f", str(gateway))),
-    ):
+    services = [Service(name="s3", argv=("env", path, *program))]
+    for name in object_stores.PORTS:
+        gateway = data / f"{name}.cfg"
+        gateway.write_text(object_stores.gateway(outside, name), encoding="utf-8")
+        services.append(Service(name=name, argv=("haproxy", "-db", "-f", str(gateway))))
+    for service in services:
         if not (lab.machines.directories.services(outside.name) / service.name).exists():
             lab.machines.add_service(outside, service)
 

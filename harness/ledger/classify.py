@@ -79,6 +79,9 @@ class BeforeFault:
     until_ns: int
     """Operations invoked later are AFTER; on the clock of `invoked_ns`."""
 
+    read_ns: int | None = None
+    """When the rows were asked for, where writers went on: what was acknowledged later is AFTER."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UntilPoint:
@@ -249,7 +252,7 @@ def classify(
     damaged = np.isin(strangers["client"], _unreliable(journal))
     return Classification(
         classes=classes,
-        hole=_holes(journal, times, lost, present),
+        hole=holes(journal, times, lost, present),
         present=present,
         unexpected=strangers[~damaged],
         unjournaled=strangers[damaged],
@@ -402,6 +405,9 @@ def _expectation(
     """(must be absent, may be either, how the point was met) per operation."""
     if isinstance(scope, BeforeFault):
         after = times.invoked_ns > scope.until_ns
+        if scope.read_ns is not None:
+            # Jepsen's set-full: a read that began before the acknowledgement proves no loss.
+            after |= times.completed_ns > scope.read_ns
         return np.zeros(len(journal), np.bool_), after, None
     acknowledged = np.flatnonzero((journal.outcome == Type.OK) & (journal.server_us > 0))
     # A client's operation is executed before its next one: the next one's time bounds the commit.
@@ -444,17 +450,17 @@ def _logs(journal: Journal) -> Iterator[tuple[int, Mask]]:
         yield int(log), journal.log == log
 
 
-def _holes(journal: Journal, times: Clocked, lost: Mask, present: Mask) -> Mask:
+def holes(journal: Journal, times: Clocked, lost: Mask, present: Mask) -> Mask:
     """Lost operations that were acknowledged before one of the same log began that is there."""
-    holes = np.zeros(len(journal), np.bool_)
+    found = np.zeros(len(journal), np.bool_)
     if not lost.any():
-        return holes
+        return found
     for _, mine in _logs(journal):
         there = mine & present
         if there.any():
             newest = times.invoked_ns[there].max()
-            holes |= mine & lost & (times.completed_ns < newest)
-    return holes
+            found |= mine & lost & (times.completed_ns < newest)
+    return found
 
 
 def _unknown_fate(

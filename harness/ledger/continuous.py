@@ -18,6 +18,7 @@ from harness.errors import HarnessError, InputError, SurroundingsError
 from harness.ledger import postgres, redis
 from harness.ledger.append import JournalAppender, SyncThread, next_client, seal_abandoned
 from harness.ledger.journal import Header
+from harness.ledger.naming import LEDGER, check_name
 from harness.model.codec import from_json, to_json
 from harness.model.instant import seconds
 from harness.model.quantity import show_duration
@@ -38,6 +39,9 @@ class WriterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     endpoint: PostgresEndpoint | RedisEndpoint
     """`{"type": "postgresql", ...}` or `{"type": "redis", ...}`."""
+
+    name: str = LEDGER
+    """Of the table, or of the prefix of the keys; another one is another ledger."""
 
     rate_per_s: float = 20.0
     """Of all clients together. A slot that passes while a client waits for an answer is left out,
@@ -68,6 +72,7 @@ class WriterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Redis: user, password file, CA. PostgreSQL takes libpq's environment (PGPASSFILE, ...)."""
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if self.rate_per_s <= 0 or self.clients < 1 or self.timeout_s <= 0:
             raise ValueError(
                 f"got rate_per_s={self.rate_per_s}, clients={self.clients}, "
@@ -134,7 +139,7 @@ def _describe(config: WriterConfig) -> tuple[str, str]:
         try:
             match config.endpoint:
                 case PostgresEndpoint():
-                    postgres.create_ledger(config.endpoint, within_s=config.timeout_s)
+                    postgres.create_ledger(config.endpoint, config.name, within_s=config.timeout_s)
                     return postgres.describe_server(
                         config.endpoint, config.synchronous_commit, within_s=config.timeout_s
                     )
@@ -207,6 +212,7 @@ def _writer(
             return postgres.PostgresWriter(
                 config.endpoint,
                 journal,
+                name=config.name,
                 timeout_s=config.timeout_s,
                 synchronous_commit=config.synchronous_commit,
             )
@@ -215,6 +221,7 @@ def _writer(
                 config.endpoint,
                 journal,
                 access=config.access,
+                name=config.name,
                 timeout_s=config.timeout_s,
                 wait_replicas=config.wait_replicas,
                 wait_ms=config.wait_ms,

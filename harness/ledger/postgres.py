@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +18,27 @@ from harness.drivers.clock import HostClock
 from harness.errors import DeadlineExceededError, SurroundingsError
 from harness.ledger.append import JournalAppender
 from harness.ledger.journal import Flag, Type
+from harness.ledger.naming import LEDGER, check_name
 from harness.ledger.rows import ROW, ReadBack, write_rows
 from harness.model.history import Outcome
 from harness.ports import PostgresEndpoint
 
 _CLOCK = HostClock()
 
-CREATE_LEDGER = (
-    """CREATE TABLE IF NOT EXISTS ledger (
+_CREATE = (
+    """CREATE TABLE IF NOT EXISTS {name} (
          client integer NOT NULL,
          seq bigint NOT NULL,
          payload bigint NOT NULL,
          written_at timestamptz NOT NULL DEFAULT clock_timestamp())""",
     # Not unique: a row that was applied twice has to be able to show.
-    "CREATE INDEX IF NOT EXISTS ledger_client_seq ON ledger (client, seq)",
+    "CREATE INDEX IF NOT EXISTS {name}_client_seq ON {name} (client, seq)",
 )
 
 _SERVER = """SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg_control_system()),
   current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
 
-_INSERT = """INSERT INTO ledger (client, seq, payload) VALUES ($1, $2, $3) RETURNING
+_INSERT = """INSERT INTO {name} (client, seq, payload) VALUES ($1, $2, $3) RETURNING
   (extract(epoch FROM written_at) * 1000000)::bigint, (pg_current_wal_insert_lsn() - '0/0')::bigint
 """
 
@@ -51,12 +53,24 @@ _NOT_COMMITTED = ("40", "23", "25006", "57P03", "53300")
 _UNREPLICATED = "canceling wait for synchronous replication"
 
 
-def create_ledger(endpoint: PostgresEndpoint, *, within_s: float = 30.0) -> None:
+def create_ledger(
+    endpoint: PostgresEndpoint, name: str = LEDGER, *, within_s: float = 30.0
+) -> None:
     """Makes the ledger's table and index where they are not there; errors of BoundedPostgres."""
+    check_name(name)
+    _execute(endpoint, [one.format(name=name) for one in _CREATE], within_s)
+
+
+def drop(endpoint: PostgresEndpoint, name: str, *, within_s: float = 60.0) -> None:
+    """Drops a ledger's table where it is there; errors of BoundedPostgres."""
+    _execute(endpoint, [f"DROP TABLE IF EXISTS {check_name(name)}"], within_s)
+
+
+def _execute(endpoint: PostgresEndpoint, statements: Sequence[str], within_s: float) -> None:
     deadline_ns = _CLOCK.monotonic_ns() + int(within_s * 1e9)
     session = BoundedPostgres.connect(endpoint, deadline_ns=deadline_ns)
     try:
-        for statement in CREATE_LEDGER:
+        for statement in statements:
             session.execute(statement, deadline_ns=deadline_ns)
     finally:
         session.close()
@@ -126,11 +140,13 @@ class PostgresWriter:
         endpoint: PostgresEndpoint,
         journal: JournalAppender,
         *,
+        name: str = LEDGER,
         timeout_s: float = 2.0,
         synchronous_commit: str | None = None,
     ) -> None:
         """`timeout_s` bounds connecting and each operation; the client number is the journal's."""
         self._endpoint = endpoint
+        self._insert = _INSERT.format(name=check_name(name))
         self._journal = journal
         self._timeout_ns = int(timeout_s * 1e9)
         self._synchronous_commit = synchronous_commit
@@ -154,7 +170,7 @@ class PostgresWriter:
             session.notices.clear()
             session.execute("BEGIN", deadline_ns=deadline_ns)
             answer = session.execute(
-                _INSERT,
+                self._insert,
                 str(self._journal.header.client),
                 str(seq),
                 str(payload - (1 << 64) if payload >> 63 else payload),
@@ -215,11 +231,16 @@ _TUPLE = np.dtype(
 )
 _HEADER_BYTES, _TRAILER_BYTES = 19, 2
 
+# A server that went away in the middle is noticed: COPY itself waits for ever.
+_SILENT_MS = 10_000
+
 _COPY = """COPY (SELECT client::int4, seq::int8, payload::int8,
-  (extract(epoch FROM written_at) * 1000000)::int8 FROM ledger) TO STDOUT (FORMAT binary)"""
+  (extract(epoch FROM written_at) * 1000000)::int8 FROM {name}) TO STDOUT (FORMAT binary)"""
 
 
-def read_back(endpoint: PostgresEndpoint, file: Path, *, within_s: float = 600.0) -> ReadBack:
+def read_back(
+    endpoint: PostgresEndpoint, file: Path, *, name: str = LEDGER, within_s: float = 600.0
+) -> ReadBack:
     """Writes all rows of the ledger to `file`, from one snapshot on the writable primary.
 
     Duplicates and foreign rows are among them. A database without the table has no rows, and
@@ -234,6 +255,8 @@ def read_back(endpoint: PostgresEndpoint, file: Path, *, within_s: float = 600.0
         user=endpoint.user,
         connect_timeout=10,
         application_name="harness",
+        passfile=endpoint.passfile,
+        tcp_user_timeout=_SILENT_MS,
         options=f"-c statement_timeout={int(within_s * 1000)}",
     )
     try:
@@ -242,12 +265,13 @@ def read_back(endpoint: PostgresEndpoint, file: Path, *, within_s: float = 600.0
             connection.read_only = True
             found = connection.execute(
                 """SELECT pg_is_in_recovery(), system_identifier::text, timeline_id,
-                     to_regclass('ledger') IS NOT NULL
-                   FROM pg_control_system(), pg_control_checkpoint()"""
+                     to_regclass(%s) IS NOT NULL
+                   FROM pg_control_system(), pg_control_checkpoint()""",
+                [check_name(name)],
             ).fetchone()
             recovery, identifier, timeline, there = found or (True, "", 0, False)
             _assert_primary(endpoint, recovery=recovery, identifier=identifier)
-            content = _copy(connection) if there else b""
+            content = _copy(connection, name) if there else b""
     except psycopg.Error as error:
         raise SurroundingsError(f"{where}: reading the ledger back: {error}") from error
     tuples = np.frombuffer(content, dtype=_TUPLE)
@@ -261,11 +285,11 @@ def read_back(endpoint: PostgresEndpoint, file: Path, *, within_s: float = 600.0
         )
     write_rows(file, rows)
     server = f"{where}, primary, system identifier {identifier}, timeline {timeline}"
-    return ReadBack(rows=len(rows), server=server if there else f"{server}, no table ledger")
+    return ReadBack(rows=len(rows), server=server if there else f"{server}, no table {name}")
 
 
-def _copy(connection: psycopg.Connection[tuple[object, ...]]) -> bytes:
-    with connection.cursor().copy(_COPY) as copy:
+def _copy(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bytes:
+    with connection.cursor().copy(_COPY.format(name=name).encode()) as copy:
         content = b"".join(copy)
     body = content[_HEADER_BYTES : len(content) - _TRAILER_BYTES]
     if len(body) % _TUPLE.itemsize:

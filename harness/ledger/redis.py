@@ -1,12 +1,11 @@
 """Writes the ledger to Redis, one key per operation, and reads its keys back.
 
-Keys `ledger:<client>:<seq>` have no hash tag: they spread over all slots of a cluster. A value is
+Keys `<name>:<client>:<seq>` have no hash tag: they spread over all slots of a cluster. A value is
 `<payload>:<microseconds>`, the server's clock when it executed the write.
 """
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,25 +16,21 @@ from harness.drivers.bounded_redis import (
     BoundedRedis,
     ConnectionLostError,
     ErrorReply,
-    NotConnectedError,
     Reply,
     Word,
 )
 from harness.drivers.clock import HostClock
 from harness.drivers.redis import OPEN, Access
+from harness.drivers.redis_slots import Address, Routes, slot_of
 from harness.errors import DeadlineExceededError, SurroundingsError
 from harness.ledger.append import JournalAppender
 from harness.ledger.journal import Flag, Type
+from harness.ledger.naming import LEDGER, key_of, key_prefix
 from harness.ledger.rows import ROW, ReadBack, write_rows
 from harness.model.history import Outcome
 from harness.ports import RedisEndpoint
 
 _CLOCK = HostClock()
-
-Address = tuple[str, int]
-
-SLOTS = 16_384
-PREFIX = "ledger:"
 
 # TIME within the script is the instant of the write itself; the effect, a plain SET, is what goes
 # to replicas and to the AOF ("Scripting with Lua", effects replication).
@@ -51,24 +46,26 @@ _NOT_WRITTEN = frozenset({
 })  # fmt: skip
 
 
-def slot_of(key: str) -> int:
-    """The slot of a key without a hash tag: CRC16-XMODEM modulo 16384 (cluster specification)."""
-    return binascii.crc_hqx(key.encode(), 0) % SLOTS
-
-
 def describe_server(
     endpoint: RedisEndpoint, access: Access = OPEN, *, within_s: float = 30.0
 ) -> str:
     """The masters' identities, for a journal's header; errors of BoundedRedis."""
     deadline_ns = _CLOCK.monotonic_ns() + int(within_s * 1e9)
     found = []
-    for host, port in endpoint.nodes:
+    for host, port in _masters(endpoint, access, deadline_ns):
         node = BoundedRedis.connect((host, port), access, deadline_ns=deadline_ns)
         try:
             found.append(f"{host}:{port} {_assert_master(node, (host, port), deadline_ns)}")
         finally:
             node.close()
     return ", ".join(found)
+
+
+def _masters(endpoint: RedisEndpoint, access: Access, deadline_ns: int) -> tuple[Address, ...]:
+    """The masters in shard order: as given, or as the cluster has them now."""
+    if not endpoint.seeds:
+        return endpoint.nodes
+    return Routes(endpoint, access).slots(deadline_ns=deadline_ns).masters
 
 
 def _assert_master(node: BoundedRedis, address: Address, deadline_ns: int) -> str:
@@ -101,19 +98,20 @@ class RedisWriter:
         journal: JournalAppender,
         *,
         access: Access = OPEN,
+        name: str = LEDGER,
         timeout_s: float = 2.0,
         wait_replicas: int = 0,
         wait_ms: int = 100,
     ) -> None:
         """`wait_replicas`: how many replicas each write is to reach (WAIT), within `wait_ms`."""
-        self._endpoint = endpoint
+        self._name = name
         self._journal = journal
         self._access = access
         self._timeout_ns = int(timeout_s * 1e9)
         self._wait_replicas = wait_replicas
         self._wait_ms = wait_ms
         self._nodes: dict[Address, BoundedRedis] = {}
-        self._map: SlotMap | None = None
+        self._routes = Routes(endpoint, access)
 
     @property
     def connected(self) -> bool:
@@ -127,15 +125,16 @@ class RedisWriter:
         Raises RecordError where the journal cannot be written.
         """
         deadline_ns = _CLOCK.monotonic_ns() + self._timeout_ns
-        key = f"{PREFIX}{self._journal.header.client}:{self._journal.next_seq}"
+        key = key_of(self._name, self._journal.header.client, self._journal.next_seq)
         try:
             # Before the operation is announced: its record names the shard it goes to.
-            slots = self._slots(deadline_ns)
+            slots = self._routes.slots(deadline_ns=deadline_ns)
         except SurroundingsError:
             slots = None
         log, address = slots.owner(slot_of(key)) if slots else (0, None)
         _, payload = self._journal.invoke(log)
         if address is None:
+            self._routes.forget()
             self._journal.complete(Type.FAIL, log=log)
             return Outcome.FAIL
         try:
@@ -154,7 +153,7 @@ class RedisWriter:
             self._journal.complete(Type.INDETERMINATE, log=log)
             return Outcome.INDETERMINATE
         if isinstance(written, ErrorReply):
-            self._map = None
+            self._routes.forget()
             outcome = Type.FAIL if written.prefix in _NOT_WRITTEN else Type.INDETERMINATE
             self._journal.complete(outcome, log=log)
             return Outcome(outcome.name)
@@ -175,7 +174,7 @@ class RedisWriter:
         for node in self._nodes.values():
             node.close()
         self._nodes.clear()
-        self._map = None
+        self._routes.forget()
 
     def _node(self, address: Address, deadline_ns: int) -> BoundedRedis:
         if address not in self._nodes:
@@ -189,83 +188,21 @@ class RedisWriter:
         node = self._nodes.pop(address, None)
         if node is not None:
             node.close()
-        self._map = None
-
-    def _slots(self, deadline_ns: int) -> SlotMap:
-        """The slot map, from the first node that answers where it is not known."""
-        if self._map is not None:
-            return self._map
-        if not self._endpoint.cluster:
-            self._map = SlotMap.single(self._endpoint.nodes[0])
-            return self._map
-        failure: SurroundingsError | None = None
-        for address in self._endpoint.nodes:
-            try:
-                node = self._node(address, deadline_ns)
-                (reply,) = node.exchange([("CLUSTER", "SLOTS")], deadline_ns=deadline_ns)
-                self._map = SlotMap.parse(reply, address)
-                return self._map
-            except (NotConnectedError, ConnectionLostError, DeadlineExceededError) as error:
-                self._forget(address)
-                failure = error
-        raise failure or SurroundingsError("redis cluster: got no node, expected one or more")
+        self._routes.forget()
 
 
-class SlotMap:
-    """Which shard has a slot, and its master's address."""
-
-    def __init__(self, ranges: Sequence[tuple[int, int, Address]]) -> None:
-        """(first slot, last slot, master) of each range, in any order."""
-        self._ranges = sorted(ranges)
-        # Shards are numbered by their lowest slot: a failover changes the address, not the number.
-        masters = dict.fromkeys(address for _, _, address in self._ranges)
-        self._numbers = {address: number for number, address in enumerate(masters)}
-
-    @classmethod
-    def single(cls, address: Address) -> SlotMap:
-        """Of a server that is not a cluster."""
-        return cls([(0, SLOTS - 1, address)])
-
-    @classmethod
-    def parse(cls, reply: Reply, asked: Address) -> SlotMap:
-        """Of the answer to CLUSTER SLOTS; a master without an address is the node asked."""
-        if isinstance(reply, ErrorReply):
-            raise ConnectionLostError(f"redis {asked[0]}:{asked[1]}: {reply}") from reply
-        ranges: list[tuple[int, int, Address]] = []
-        for entry in reply if isinstance(reply, list) else []:
-            match entry:
-                case [int(first), int(last), [host, int(port), *_], *_]:
-                    name = host.decode() if isinstance(host, bytes) and host else asked[0]
-                    ranges.append((first, last, (name, port)))
-                case _:
-                    raise ConnectionLostError(f"CLUSTER SLOTS: got {entry!r}")
-        return cls(ranges)
-
-    def owner(self, slot: int) -> tuple[int, Address | None]:
-        """(shard number, master); (0, None) where nobody has the slot."""
-        for first, last, address in self._ranges:
-            if first <= slot <= last:
-                return self._numbers[address], address
-        return 0, None
-
-
-def slots_of(reply: Reply, node_id: bytes) -> frozenset[int]:
-    """The slots that one node serves as master, of the answer to CLUSTER SLOTS."""
-    slots: set[int] = set()
-    for entry in reply if isinstance(reply, list) else []:
-        match entry:
-            case [int(first), int(last), [_, _, bytes(owner), *_], *_] if owner == node_id:
-                slots.update(range(first, last + 1))
-    return frozenset(slots)
-
-
-_KEY = re.compile(rb"ledger:(\d{1,9}):(\d{1,18})")
+_KEY = re.compile(rb"(\d{1,9}):(\d{1,18})")
 _VALUE = re.compile(rb"(\d{1,20}):(\d{1,18})")
 _SCAN_COUNT = 2_000
 
 
 def read_back(
-    endpoint: RedisEndpoint, file: Path, *, access: Access = OPEN, within_s: float = 600.0
+    endpoint: RedisEndpoint,
+    file: Path,
+    *,
+    access: Access = OPEN,
+    name: str = LEDGER,
+    within_s: float = 600.0,
 ) -> ReadBack:
     """Writes all keys of the ledger, by a full SCAN of every master, to `file`.
 
@@ -278,12 +215,13 @@ def read_back(
     rows: list[tuple[int, int, int, int, int]] = []
     servers: list[str] = []
     unserved = 0
-    for log, address in enumerate(endpoint.nodes):
+    prefix = key_prefix(name)
+    for log, address in enumerate(_masters(endpoint, access, deadline_ns)):
         node = BoundedRedis.connect(address, access, deadline_ns=deadline_ns)
         try:
             identity = _assert_master(node, address, deadline_ns)
             seen: set[bytes] = set()  # SCAN may return a key more than once
-            for keys in _scan(node, deadline_ns):
+            for keys in _scan(node, prefix, deadline_ns):
                 fresh = [key for key in dict.fromkeys(keys) if key not in seen]
                 seen.update(fresh)
                 values = node.exchange([("GET", key) for key in fresh], deadline_ns=deadline_ns)
@@ -291,7 +229,7 @@ def read_back(
                     if isinstance(value, ErrorReply) and value.prefix in ("MOVED", "ASK"):
                         unserved += 1
                     else:
-                        rows.append(_row(key, value, log, len(rows)))
+                        rows.append(_row(key[len(prefix) :], value, log, len(rows)))
         finally:
             node.close()
         servers.append(f"{address[0]}:{address[1]} master {identity}")
@@ -301,11 +239,30 @@ def read_back(
     return ReadBack(rows=len(rows), server=", ".join(servers))
 
 
-def _scan(node: BoundedRedis, deadline_ns: int) -> Iterator[list[bytes]]:
+def drop(
+    endpoint: RedisEndpoint, name: str, *, access: Access = OPEN, within_s: float = 60.0
+) -> int:
+    """Deletes all keys of a ledger from every master; how many. Errors as of `read_back`."""
+    deadline_ns = _CLOCK.monotonic_ns() + int(within_s * 1e9)
+    dropped = 0
+    for address in _masters(endpoint, access, deadline_ns):
+        node = BoundedRedis.connect(address, access, deadline_ns=deadline_ns)
+        try:
+            _assert_master(node, address, deadline_ns)
+            for keys in _scan(node, key_prefix(name), deadline_ns):
+                # One by one: the keys of one command would have to be of one slot.
+                replies = node.exchange([("UNLINK", key) for key in keys], deadline_ns=deadline_ns)
+                dropped += sum(reply for reply in replies if isinstance(reply, int))
+        finally:
+            node.close()
+    return dropped
+
+
+def _scan(node: BoundedRedis, prefix: str, deadline_ns: int) -> Iterator[list[bytes]]:
     cursor = b"0"
     while True:
         (reply,) = node.exchange(
-            [("SCAN", cursor, "MATCH", f"{PREFIX}*", "COUNT", _SCAN_COUNT)], deadline_ns=deadline_ns
+            [("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", _SCAN_COUNT)], deadline_ns=deadline_ns
         )
         match reply:
             case [bytes(following), list(keys)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -23,6 +24,18 @@ class Identity(_Value, frozen=True, kw_only=True):
 
     version: str
     """Of the API server: `v1.34.1`."""
+
+
+class ClusterAccess(_Value, frozen=True, kw_only=True):
+    """How to reach one cluster; the context is never the kubeconfig's current one."""
+
+    kubeconfig: Path
+    identity: Identity
+    provider: str
+    """Of its machines: `lab`, `docker`, `ec2` or `none`."""
+
+    helper_image: str
+    """An image with `sh`, `kill`, `ip` and `nsenter`, for helper pods on nodes."""
 
 
 class Node(_Value, frozen=True, kw_only=True):

@@ -9,7 +9,13 @@ import msgspec
 
 from harness.model.cluster import Identity
 from harness.model.target import Target
-from harness.model.workload import Workload
+from harness.model.workload import (
+    BrokerWorkload,
+    HttpWorkload,
+    PostgresqlWorkload,
+    RedisWorkload,
+    Workload,
+)
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +57,20 @@ class When(enum.StrEnum):
     AFTER = "after"
 
 
+def ways_of(workload: Workload) -> tuple[Way, ...]:
+    """The ways in that a workload has."""
+    match workload:
+        case PostgresqlWorkload():
+            read = () if workload.read_service is None else (Way.POSTGRESQL_READ,)
+            return (Way.POSTGRESQL_NEW, Way.POSTGRESQL_KEPT, *read)
+        case RedisWorkload():
+            return (Way.REDIS_SHARD,)
+        case BrokerWorkload():
+            return (Way.PUBSUB,)
+        case HttpWorkload():
+            return (Way.HTTP,)
+
+
 class ManualStep(_Value, frozen=True, kw_only=True):
     """What a person does and confirms; timed."""
 
@@ -76,6 +96,9 @@ class Experiment(_Value, frozen=True, kw_only=True):
 
     pause: timedelta = timedelta(seconds=0)
     """Between two trials of it, so that one's back-off does not slow the next."""
+
+    observe: timedelta = timedelta(seconds=20)
+    """The least time under the fault, however well all answer: what a fault does may come late."""
 
     watch: timedelta | None = None
     """How long a recovery is waited for before the rollback; None: twice the longest RTO."""
@@ -143,7 +166,13 @@ class Expected(_Value, frozen=True, kw_only=True):
     """The parts of the sum, each with where its number is from."""
 
     misses: str | None = None
-    """The target that it will miss, and why; None: it will be met."""
+    """The target that it will or may miss, and why; None: it will be met."""
+
+    subject: str = ""
+    """The workload's id, or KUBERNETES; with `way` it says which classes it is about: one of Redis
+    is about every shard's."""
+
+    way: Way | None = None
 
 
 class ExperimentTrial(_Value, frozen=True, kw_only=True):
@@ -162,6 +191,7 @@ class ExperimentTrial(_Value, frozen=True, kw_only=True):
 
     configuration: dict[str, str]
     ways: tuple[Way, ...]
+    observe: timedelta
     watch: timedelta
     pause: timedelta
     delay: timedelta
@@ -170,6 +200,8 @@ class ExperimentTrial(_Value, frozen=True, kw_only=True):
     seed: int
     manual: tuple[ManualStep, ...] = ()
     expected: tuple[Expected, ...] = ()
+    unpredicted: tuple[str, ...] = ()
+    """Ways in that nothing is predicted for, and why."""
 
 
 class GameDayPlan(_Value, frozen=True, kw_only=True, tag_field="plan", tag="game-day"):

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from harness.model.game_day import Way
 from harness.model.instant import Bracket, Instant
 from harness.model.subject import Region
 from harness.model.suite import Level
@@ -250,6 +251,8 @@ class ProbesRecorded(_Value, frozen=True, kw_only=True, tag_field="event", tag="
     file: str
     interval_ns: int
     timeout_ns: int
+    way: Way | None = None
+    """Of a game day: which way in it asks; None where there is but one."""
 
 
 class VerificationEnded(
@@ -285,6 +288,10 @@ class LedgerReadBack(_Value, frozen=True, kw_only=True, tag_field="event", tag="
 
     early: bool = False
     """Read at the recovery, before what was broken came back; the final read follows it."""
+
+    began_ns: int | None = None
+    """Monotonic, just before the snapshot: what was acknowledged until then must be in it, also
+    where the writers go on. None: no writer went on."""
 
     error: str | None = None
 

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import msgspec
 
+from harness.model.game_day import GameDayPlan
 from harness.model.subject import Region, Subject
 from harness.model.suite import Loss, PointChoice, Verification
-from harness.model.target import Target
+from harness.model.target import Kind, RecoveryPoint, RecoveryTime, Target, Volume
+from harness.model.workload import KUBERNETES
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +39,7 @@ class Trial(_Value, frozen=True, kw_only=True):
     """Drawn once for the plan; decides the random second."""
 
 
-class Plan(_Value, frozen=True, kw_only=True):
+class Plan(_Value, frozen=True, kw_only=True, tag_field="plan", tag="restores"):
     """All that `conduct` needs, and all that the judges need beside the history."""
 
     suite: str
@@ -60,3 +62,28 @@ class Plan(_Value, frozen=True, kw_only=True):
             if subject.id == subject_id:
                 return subject
         raise KeyError(subject_id)
+
+
+RunPlan = Plan | GameDayPlan
+"""What a run's plan.json holds; its field `plan` says which."""
+
+
+def subjects(plan: RunPlan) -> dict[str, Kind]:
+    """Every subject of a plan with its kind, in its order: what can be restored, or what clients
+    use and the Kubernetes API, which every cluster has.
+    """
+    if isinstance(plan, Plan):
+        return {subject.id: subject.kind for subject in plan.subjects}
+    workloads = {workload.id: workload.target_kind for workload in plan.workloads}
+    return {**workloads, KUBERNETES: Kind.KUBERNETES}
+
+
+def answerable(plan: RunPlan) -> tuple[Target, ...]:
+    """The targets that a run of the plan can show to be met or missed.
+
+    A volume is no promise to keep; a game day looks at recovery alone, not at backups.
+    """
+    if isinstance(plan, Plan):
+        return tuple(one for one in plan.targets if not isinstance(one.objective, Volume))
+    recovery = (RecoveryTime, RecoveryPoint)
+    return tuple(one for one in plan.targets if isinstance(one.objective, recovery))

@@ -69,6 +69,9 @@ class RunRecord(_Value, frozen=True, kw_only=True):
     """What a reader must know to judge the evidence, e.g. that the practice platform's past was
     made by setting the server's clock back. Printed under what the report does not show."""
 
+    participants: tuple[str, ...] = ()
+    """Who took part in a game day: `Ada (conducts)`, as given by `--participant`."""
+
     seed: int
     """What every random choice of the plan was drawn from; with `argv` it repeats them."""
 

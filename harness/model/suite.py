@@ -120,8 +120,8 @@ class Scenario(_Value, frozen=True, kw_only=True):
             raise ValueError(f"scenario {self.id}: got {self.trials} trials, expected 1 or more")
 
 
-class Suite(_Value, frozen=True, kw_only=True):
-    """One file of suites/."""
+class Suite(_Value, frozen=True, kw_only=True, tag_field="kind", tag="restores"):
+    """One file of suites/ with `kind: restores`."""
 
     suite: str
     title: str

@@ -24,6 +24,9 @@ class _Workload(_Value, frozen=True, kw_only=True, tag_field="kind"):
     container: str | None = None
     """Its main container; None: the first."""
 
+    depends_on: tuple[str, ...] = ()
+    """Ids of the workloads without which it gives no right answer: for predictions."""
+
 
 class PostgresqlWorkload(_Workload, frozen=True, kw_only=True, tag="postgresql"):
     """A PostgreSQL cluster: one primary that takes writes, replicas."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+import msgspec
 
 from harness.drivers.clock import HostClock
 from harness.errors import HarnessError, RecordError
@@ -23,65 +25,35 @@ Probe = Callable[[int, int], tuple[Outcome, str]]
 """(slot, deadline in monotonic ns) -> (outcome, detail). One slot is never used by two threads at
 once. Does not raise for what the server does, and ends by the deadline."""
 
+Output = BinaryIO
+
 _CLOCK = HostClock()
 
 _SPARE_SLOTS = 2
 
 
-def run(
+def run(  # noqa: PLR0913 - a schedule has that many sides
     probe: Probe,
-    output: BinaryIO,
+    output: Output,
     *,
     interval_ns: int,
     timeout_ns: int,
     stopping: Callable[[float], bool],
+    first_after_ns: int = 0,
 ) -> int:
     """Probes until `stopping(seconds)`, which waits so long at most, says so; how many probes.
 
-    Probes under way are awaited. Raises RecordError where an observation cannot be written.
+    The first is due `first_after_ns` from now. Probes under way are awaited. Raises RecordError
+    where an observation cannot be written.
     """
-    due: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-    sink = _Sink(output)
-    slots = [
-        threading.Thread(
-            target=_work, args=(probe, slot, timeout_ns, due, sink), name=f"probe-{slot}"
-        )
-        for slot in range(-(-timeout_ns // interval_ns) + _SPARE_SLOTS)
-    ]
-    for thread in slots:
-        thread.start()
-    start_ns = _CLOCK.monotonic_ns()
-    number = 0
-    try:
-        while sink.failure is None:
-            due_ns = start_ns + number * interval_ns
-            if stopping(max(0.0, seconds(due_ns - _CLOCK.monotonic_ns()))):
-                break
-            late_ns = _CLOCK.monotonic_ns() - due_ns
-            if late_ns <= interval_ns:
-                due.put(due_ns)
-                number += 1
-            else:
-                number += late_ns // interval_ns
-    finally:
-        for _ in slots:
-            due.put(None)
-        for thread in slots:
-            thread.join()
-    if sink.failure is not None:
-        raise sink.failure
-    return sink.count
+    sink = Sink(output)
 
-
-def _work(
-    probe: Probe, slot: int, timeout_ns: int, due: queue.SimpleQueue[int | None], sink: _Sink
-) -> None:
-    while (scheduled_ns := due.get()) is not None:
+    def work(slot: int, due: Due) -> None:
         started_ns = _CLOCK.monotonic_ns()
         outcome, detail = probe(slot, started_ns + timeout_ns)
         sink.write(
             Observation(
-                scheduled_ns=scheduled_ns,
+                scheduled_ns=due.at_ns,
                 started_ns=started_ns,
                 ended_ns=_CLOCK.monotonic_ns(),
                 outcome=outcome,
@@ -89,20 +61,100 @@ def _work(
             )
         )
 
+    keep_schedule(
+        work,
+        interval_ns=interval_ns,
+        timeout_ns=timeout_ns,
+        first_after_ns=first_after_ns,
+        stopping=lambda within_s: sink.failure is not None or stopping(within_s),
+    )
+    if sink.failure is not None:
+        raise sink.failure
+    return sink.count
 
-class _Sink:
-    """One line per observation, flushed: who reads the file sees every probe that ended."""
 
-    def __init__(self, output: BinaryIO) -> None:
+class Due(NamedTuple):
+    """One due time that the schedule met."""
+
+    number: int
+    """From 1, without a gap."""
+
+    at_ns: int
+
+
+Work = Callable[[int, Due], None]
+"""(slot, due time): one slot is never used by two threads at once. Ends within the timeout."""
+
+
+def keep_schedule(
+    work: Work,
+    *,
+    interval_ns: int,
+    timeout_ns: int,
+    stopping: Callable[[float], bool],
+    first_after_ns: int = 0,
+) -> None:
+    """Has some work done at each due time, concurrently where it takes longer than the interval,
+    until `stopping(seconds)` says so; work under way is awaited. Raises what the work raised.
+    """
+    waiting: queue.SimpleQueue[Due | None] = queue.SimpleQueue()
+    crashes: list[BaseException] = []
+    slots = [
+        threading.Thread(target=_work, args=(work, slot, waiting, crashes), name=f"slot-{slot}")
+        for slot in range(-(-timeout_ns // interval_ns) + _SPARE_SLOTS)
+    ]
+    for thread in slots:
+        thread.start()
+    start_ns = _CLOCK.monotonic_ns() + first_after_ns
+    number = met = 0
+    try:
+        while not crashes:
+            due_ns = start_ns + number * interval_ns
+            if stopping(max(0.0, seconds(due_ns - _CLOCK.monotonic_ns()))):
+                break
+            late_ns = _CLOCK.monotonic_ns() - due_ns
+            if late_ns <= interval_ns:
+                met += 1
+                waiting.put(Due(met, due_ns))
+                number += 1
+            else:
+                number += late_ns // interval_ns
+    finally:
+        for _ in slots:
+            waiting.put(None)
+        for thread in slots:
+            thread.join()
+    if crashes:
+        raise crashes[0]
+
+
+def _work(
+    work: Work,
+    slot: int,
+    waiting: queue.SimpleQueue[Due | None],
+    crashes: list[BaseException],
+) -> None:
+    try:
+        while (due := waiting.get()) is not None:
+            work(slot, due)
+    except BaseException as error:  # noqa: BLE001 - raised where the schedule is kept
+        crashes.append(error)
+
+
+class Sink:
+    """One line of JSON per value, flushed: who reads the file sees every probe that ended."""
+
+    def __init__(self, output: Output) -> None:
         self._output = output
         self._lock = threading.Lock()
         self.count = 0
         self.failure: HarnessError | None = None
 
-    def write(self, observation: Observation) -> None:
+    def write(self, value: msgspec.Struct) -> None:
+        """Writes one line; what cannot be written is kept as `failure`."""
         with self._lock:
             try:
-                self._output.write(to_json(observation) + b"\n")
+                self._output.write(to_json(value) + b"\n")
                 self._output.flush()
                 self.count += 1
             except OSError as error:

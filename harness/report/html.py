@@ -9,9 +9,11 @@ from functools import cache
 import jinja2
 from markupsafe import Markup
 
+from harness.model.game_day import GameDayPlan
+from harness.model.judgement import Step
 from harness.model.quantity import show_bytes
 from harness.model.verdict import Verdict
-from harness.report import timeline, wording
+from harness.report import lanes, timeline, wording
 from harness.report.summary import Report, figures, headline, limits, target_rows
 
 GLYPHS = {Verdict.PASS: "\u2713", Verdict.FAIL: "\u2715", Verdict.INCONCLUSIVE: "?"}
@@ -26,6 +28,10 @@ def render_html(report: Report) -> str:
         )
         for number, restore in enumerate(report.judgement.restores, start=1)
     ]
+    lane_pictures = [
+        Markup(lanes.draw_lanes(trial, name=f"g{number}"))  # noqa: S704 - as above
+        for number, trial in enumerate(report.judgement.recoveries, start=1)
+    ]
     return _template().render(
         judgement=report.judgement,
         run=report.run,
@@ -39,6 +45,12 @@ def render_html(report: Report) -> str:
         passed=report.of(Verdict.PASS),
         targets={target.id: target for target in report.plan.targets},
         pictures=pictures,
+        lane_pictures=lane_pictures,
+        all_steps=tuple(
+            step for trial in report.judgement.recoveries for step in trial.manual_steps
+        ),
+        recovery_steps=tuple(Step),
+        game_day=isinstance(report.plan, GameDayPlan),
         glyphs=GLYPHS,
         command=shlex.join(report.run.argv),
     )
@@ -56,16 +68,21 @@ def _template() -> jinja2.Template:
         finalize=_finalize,
     )
     filters: dict[str, Callable[..., object]] = {
+        "after": wording.after,
+        "by_itself": wording.by_itself,
         "bytes": show_bytes,
         "duration": wording.duration,
         "evidence": wording.evidence,
+        "loss_of": wording.loss_of,
         "lost_writes": wording.lost_writes,
         "measure": wording.measure,
         "objective": wording.objective,
         "plural": wording.plural,
+        "predicted": wording.predicted,
         "recovery_point": wording.recovery_point,
         "recovery_time": wording.recovery_time,
         "time_to_verified": wording.time_to_verified,
+        "way_time": wording.way_time,
         "when": wording.when,
     }
     surroundings.filters.update(filters)

@@ -51,7 +51,12 @@ def render_metrics(report: Report, last_success: datetime | None = None) -> str:
         last_success: when the last earlier run with verdict PASS ended (`read_last_success` of its
             file). The file replaces the earlier one, so a failure would else wipe that out.
     """
-    families = [*_of_the_run(report, last_success), *_of_findings(report), *_of_restores(report)]
+    families = [
+        *_of_the_run(report, last_success),
+        *_of_findings(report),
+        *_of_restores(report),
+        *_of_game_days(report),
+    ]
     return "".join(f"{line}\n" for family in families for line in family.lines())
 
 
@@ -159,6 +164,62 @@ def _of_restores(report: Report) -> Iterator[_Family]:
         }
         predicted.samples.append((labels, guess.seconds))
     yield from (valid, rta, rpa, lost, verified, size, phase, predicted)
+
+
+def _of_game_days(report: Report) -> Iterator[_Family]:
+    """Ways in have a name of their own: a restore's RTA and a failover's are not one series."""
+    rta = _Family(
+        "harness_way_rta_seconds",
+        "Recovery time achieved by itself of one way in, its lower and upper bound; high is +Inf "
+        "where it was not seen back by itself.",
+    )
+    helped = _Family(
+        "harness_way_back_after_rollback_seconds",
+        "When a way in was back that was so only after our rollback.",
+    )
+    guess = _Family(
+        "harness_way_predicted_rta_seconds",
+        "Recovery time predicted from settings, its lower and upper bound; not measured.",
+    )
+    rpa = _Family("harness_ledger_rpa_seconds", "Recovery point achieved: work lost, by time.")
+    lost = _Family("harness_ledger_lost_records", "Acknowledged writes lost.")
+    ratio = _Family(
+        "harness_delivery_ratio", "Messages that a subscriber heard, of those the broker took."
+    )
+    valid = _Family("harness_game_day_trial_valid", "Whether the trial says anything: 1 or 0.")
+    trials = _Family("harness_trials", "Trials of each experiment.")
+    for row in report.judgement.scenarios:
+        trials.samples.append(({**_common(report), "scenario": row.scenario}, float(row.trials)))
+    for trial in report.judgement.recoveries:
+        labels = {**_common(report), "scenario": trial.scenario, "trial": trial.trial}
+        valid.samples.append((labels, float(not trial.invalid)))
+        for way in trial.ways:
+            of_way = {**labels, "subject": way.subject, "way": way.probe_class}
+            rta.samples.extend(_bounds(of_way, way.rta_low_s, way.rta_high_s))
+            guess.samples.extend(_bounds(of_way, way.predicted_low_s, way.predicted_high_s))
+            if way.after_rollback_s is not None:
+                helped.samples.append((of_way, way.after_rollback_s))
+        for loss in trial.losses:
+            of_ledger = {**labels, "ledger": loss.ledger}
+            if loss.rpa_s is not None:
+                rpa.samples.append((of_ledger, loss.rpa_s))
+            if loss.lost_records is not None:
+                lost.samples.append((of_ledger, float(loss.lost_records)))
+        ratio.samples.extend(
+            ({**labels, "subject": one.subject, "subscriber": one.subscriber}, one.ratio)
+            for one in trial.hearings
+            if one.ratio is not None
+        )
+    yield from (trials, valid, rta, helped, guess, rpa, lost, ratio)
+
+
+def _bounds(
+    labels: dict[str, str], low: float | None, high: float | None
+) -> Iterator[tuple[dict[str, str], float]]:
+    """Two samples, +Inf where there is no upper bound; none where nothing is known."""
+    if low is not None:
+        yield {**labels, "bound": "low"}, low
+        yield {**labels, "bound": "high"}, math.inf if high is None else high
 
 
 def _phases(

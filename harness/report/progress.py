@@ -149,6 +149,16 @@ class Narrator:
     ) -> None:
         self.close()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it redraws, on a terminal."""
+        return self._live and not self._quiet
+
+    @property
+    def console(self) -> Console:
+        """Where it prints: a picture on the same console stays below its lines."""
+        return self._console
+
     def close(self) -> None:
         """Takes the bars off the terminal; may be called more than once."""
         with self._lock:

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.model.judgement import Judgement, RestoreSummary
-from harness.model.plan import Plan
+from harness.model.judgement import (
+    Judgement,
+    RecoveredBy,
+    RecoverySummary,
+    RestoreSummary,
+)
+from harness.model.plan import Plan, RunPlan, answerable, subjects
 from harness.model.run import RunRecord
 from harness.model.suite import Loss
-from harness.model.target import RecoveryPoint, RecoveryTime, Target, Volume
+from harness.model.target import RecoveryPoint, RecoveryTime, Target
 from harness.model.verdict import Finding, Verdict, merge
-from harness.report.wording import duration, listed, lost_writes, plural, recovery_time, subject_of
+from harness.report.wording import (
+    duration,
+    listed,
+    lost_writes,
+    plural,
+    recovery_time,
+    subject_of,
+    way_time,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +33,7 @@ class Report:
 
     judgement: Judgement
     run: RunRecord
-    plan: Plan
+    plan: RunPlan
 
     def of(self, verdict: Verdict) -> tuple[Finding, ...]:
         """The findings with that verdict, in their order."""
@@ -49,8 +62,8 @@ class Report:
         )
 
     def _covering(self, subject_id: str) -> Iterable[Target]:
-        kinds = {subject.kind for subject in self.plan.subjects if subject.id == subject_id}
-        return (target for target in self.plan.targets if kinds & set(target.covers))
+        kind = subjects(self.plan).get(subject_id)
+        return (target for target in self.plan.targets if kind in target.covers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,25 +102,27 @@ def target_rows(report: Report) -> tuple[TargetRow, ...]:
     """
     return tuple(
         TargetRow(target=target, verdicts=_verdicts(report, target))
-        for target in report.plan.targets
-        if not isinstance(target.objective, Volume)
+        for target in answerable(report.plan)
     )
 
 
 def _verdicts(report: Report, target: Target) -> tuple[tuple[str, Verdict | None], ...]:
     found: dict[str, Verdict | None] = {
-        subject.id: None for subject in report.plan.subjects if subject.kind in target.covers
+        subject: None for subject, kind in subjects(report.plan).items() if kind in target.covers
     }
     for finding in report.judgement.findings:
         if finding.target == target.id:
             name = finding.subject or ""
             earlier = found.get(name)
             found[name] = merge([finding.verdict, *([earlier] if earlier else [])])
-    if "" in found:  # a finding about all subjects at once judges each that has none of its own
-        whole = found[""]
+    if "" in found:  # a finding about all subjects at once judges each of them
+        whole = found[""] or Verdict.INCONCLUSIVE
         if len(found) > 1:
             del found[""]
-        found = {subject: verdict or whole for subject, verdict in found.items()}
+        found = {
+            subject: merge([whole, *([verdict] if verdict else [])])
+            for subject, verdict in found.items()
+        }
     return tuple(found.items())
 
 
@@ -146,7 +161,11 @@ def _drill_sentences(report: Report) -> list[str]:
     own = [found for found in report.judgement.findings if found.target not in known]
     sentences = []
     for verdict, did in ((Verdict.FAIL, "failed"), (Verdict.INCONCLUSIVE, "said nothing")):
-        checks = [found.check for found in own if found.verdict is verdict]
+        checks = [
+            found.id.partition("/")[2] if found.check == "drill" else found.check
+            for found in own
+            if found.verdict is verdict
+        ]
         if checks:
             names = listed(dict.fromkeys(checks))
             sentences.append(f"{plural(len(checks), 'check')} of the drill itself {did}: {names}.")
@@ -169,6 +188,8 @@ class Figure:
 
 def figures(report: Report) -> tuple[Figure, ...]:
     """The worst of what was measured, never a mean; an invalid trial's numbers do not soften it."""
+    if not isinstance(report.plan, Plan):
+        return game_day_figures(report)
     restores = report.judgement.restores
     valid = [restore for restore in restores if not restore.invalid]
     timed = [restore for restore in restores if restore.rta_low_s is not None]
@@ -218,6 +239,91 @@ def figures(report: Report) -> tuple[Figure, ...]:
     return tuple(shown)
 
 
+def game_day_figures(report: Report) -> tuple[Figure, ...]:
+    """The worst of a game day's trials."""
+    trials = report.judgement.recoveries
+    valid = [one for one in trials if not one.invalid]
+    shown = [
+        Figure(
+            name="Trials",
+            value=f"{len(trials)}",
+            beside="nothing was tried"
+            if not trials
+            else "all of them valid"
+            if len(valid) == len(trials)
+            else f"{len(valid)} of them valid",
+        )
+    ]
+    timed = [one for one in valid if one.rta_low_s is not None]
+    if timed:
+        worst = max(timed, key=lambda one: (one.rta_high_s is None, outage_s(one)))
+        rto = next((way.rto_s for way in worst.ways if way.probe_class == worst.worst), None)
+        beside = f"{worst.worst}, {worst.trial}"
+        shown.append(
+            Figure(
+                name="Longest recovery (RTA)",
+                value=way_time(worst.rta_low_s, worst.rta_high_s),
+                beside=beside if rto is None else f"{beside}; RTO {duration(rto)}",
+            )
+        )
+    losses = [loss for one in trials for loss in one.losses if loss.rpa_s is not None]
+    if losses:
+        most = max(losses, key=lambda loss: (loss.lost_records or 0, loss.rpa_s or 0.0))
+        lost = plural(most.lost_records or 0, "write")
+        rpo = "" if most.rpo_s is None else f", RPO {duration(most.rpo_s)}"
+        shown.append(
+            Figure(
+                name="Most data lost (RPA)",
+                value=duration(most.rpa_s or 0.0) if most.lost_records else "nothing",
+                beside=f"{most.ledger}: {lost}{rpo}",
+            )
+        )
+    if valid:
+        alone = sum(one.by in {RecoveredBy.ITSELF, RecoveredBy.NO_OUTAGE} for one in valid)
+        shown.append(
+            Figure(
+                name="Recovered by themselves",
+                value=f"{alone} of {len(valid)}",
+                beside="without our rollback",
+            )
+        )
+    return tuple(shown)
+
+
+def outage_s(one: RecoverySummary) -> float:
+    """The time that orders trials: the upper bound, or how long it is known not to be back."""
+    return (one.rta_low_s if one.rta_high_s is None else one.rta_high_s) or 0.0
+
+
+def _of_game_days(report: Report) -> Iterable[str]:
+    trials = report.judgement.recoveries
+    for one in trials:
+        if one.invalid:
+            yield f"Trial {one.trial} says nothing: {'; '.join(one.invalid)}."
+    yield (
+        "Recovery time (RTA) runs from the fault to the first of a sustained run of right answers "
+        "to clients outside. What came back only after our rollback is not counted as recovered."
+    )
+    yield (
+        "Ways in that no trial asks for, and faults that were not tried, are not judged. A way in "
+        "without a wrong answer had no outage longer than the time between two looks."
+    )
+    if any(one.hearings for one in trials):
+        yield (
+            "Messages that subscribers did not hear are no lost writes: Pub/Sub promises no "
+            "delivery, and no RPO is about it."
+        )
+    if any(way.predicted_low_s is not None for one in trials for way in one.ways):
+        yield (
+            "Predicted times are sums of the cluster's settings. They were not measured and are "
+            "kept apart from what was."
+        )
+    yield (
+        "A pass says that no trial missed the target. How often recovery will be in time is "
+        "bounded only as far as the claim beside each pass goes."
+    )
+
+
 def _rta_order(restore: RestoreSummary) -> tuple[bool, float]:
     """Not recovered at all is worse than any recovery."""
     if restore.rta_high_s is None:
@@ -235,6 +341,28 @@ def _against(name: str, promised_s: float | None, restore: RestoreSummary) -> st
     if promised_s is None:
         return restore.subject
     return f"{restore.subject}, {name} {duration(promised_s)}"
+
+
+def _of_restores(report: Report) -> Iterable[str]:
+    plan = report.plan
+    assumed = (
+        sum(trial.loss is Loss.ASSUMED for trial in plan.trials) if isinstance(plan, Plan) else 0
+    )
+    if assumed:
+        yield (
+            f"In {assumed} of {plural(len(plan.trials), 'trial')} the loss was assumed: "
+            "nothing was broken, and the clock was started as if it had been."
+        )
+    if report.judgement.restores:
+        yield (
+            "Recovery time (RTA) runs from the fault to the first of a sustained run of right "
+            "answers. The time that people need to notice, to decide and to point applications "
+            "at the restored server is not in it."
+        )
+        yield (
+            "A pass says that no trial missed the target. How often recovery will be in time is "
+            "bounded only as far as the claim beside each pass goes."
+        )
 
 
 def limits(report: Report) -> tuple[str, ...]:
@@ -263,22 +391,9 @@ def limits(report: Report) -> tuple[str, ...]:
             "network, hardware or configuration."
         )
     said.extend(run.notes)
-    assumed = sum(trial.loss is Loss.ASSUMED for trial in report.plan.trials)
-    if assumed:
-        said.append(
-            f"In {assumed} of {plural(len(report.plan.trials), 'trial')} the loss was assumed: "
-            "nothing was broken, and the clock was started as if it had been."
-        )
-    if judgement.restores:
-        said.append(
-            "Recovery time (RTA) runs from the fault to the first of a sustained run of right "
-            "answers. The time that people need to notice, to decide and to point applications "
-            "at the restored server is not in it."
-        )
-        said.append(
-            "A pass says that no trial missed the target. How often recovery will be in time is "
-            "bounded only as far as the claim beside each pass goes."
-        )
+    said.extend(_of_restores(report))
+    if judgement.recoveries:
+        said.extend(_of_game_days(report))
     if judgement.predictions:
         said.append(
             "Predicted times are extrapolated from smaller restores. They were not measured and "

@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.game_day import GameDayPlan
 from harness.model.quantity import show_bytes
 from harness.model.verdict import Finding, Verdict
 from harness.report import wording
@@ -71,7 +72,10 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _findings("What failed", report.of(Verdict.FAIL))
     yield from _findings("What could not be judged", report.of(Verdict.INCONCLUSIVE))
     yield from _unjudged(report)
-    yield from _restores(report)
+    if isinstance(report.plan, GameDayPlan):
+        yield from _experiments(report)
+    else:
+        yield from _restores(report)
     yield from _predictions(report)
     yield from _passed(report.of(Verdict.PASS))
 
@@ -153,6 +157,38 @@ def _restores(report: Report) -> Iterator[RenderableType]:
     for restore in restores:
         for reason in restore.invalid:
             yield _hanging(f"  {restore.trial}, {restore.subject}: ", reason, "yellow")
+
+
+def _experiments(report: Report) -> Iterator[RenderableType]:
+    yield _title("Experiments: the worst trial of each")
+    judgement = report.judgement
+    if not judgement.scenarios:
+        yield Text("  nothing was tried: no recovery time and no data loss was measured")
+        return
+    table = _table(
+        "experiment", "verdict", ">n", ">predicted", ">RTA", "worst way in", "by itself", ">lost"
+    )
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    for row in judgement.scenarios:
+        table.add_row(
+            printable(row.scenario),
+            Text(row.verdict.value, style=_STYLES[row.verdict]),
+            f"{row.trials}" if row.valid == row.trials else f"{row.valid} of {row.trials}",
+            wording.predicted(row.predicted_low_s, row.predicted_high_s),
+            wording.way_time(row.rta_low_s, row.rta_high_s),
+            printable(row.worst or "-"),
+            wording.by_itself(row.by),
+            wording.loss_in_short(row.loss),
+        )
+    yield Padding(table, (0, 0, 0, 2))
+    for trial in judgement.recoveries:
+        for reason in trial.invalid:
+            yield _hanging(f"  {trial.trial}: ", reason, "yellow")
+    if judgement.deviations:
+        yield _title("What did not go as planned")
+        for line in judgement.deviations:
+            yield _hanging("  - ", line, "")
 
 
 def _predictions(report: Report) -> Iterator[RenderableType]:

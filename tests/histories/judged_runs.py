@@ -5,7 +5,8 @@ judged/<name>/ holds the plan.json, run.json and verdict.json of one run:
 - nothing: cut off before anything was judged;
 - passing: every target met, with predictions;
 - failing: lost writes, a replica with gaps, damage, an invalid trial, hostile names;
-- censored: a restore that did not come back by its deadline, and targets that nothing judged.
+- censored: a restore that did not come back by its deadline, and targets that nothing judged;
+- game-day: made by game_day_run.py.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 
 from harness.model.codec import from_json
 from harness.model.judgement import Judgement
-from harness.model.plan import Plan
 from harness.model.run import RunRecord
 from harness.report.summary import Report
+from harness.store import RunDirectory
 
 JUDGED = Path(__file__).parent / "judged"
-NAMES = ("nothing", "passing", "failing", "censored")
+NAMES = ("nothing", "passing", "failing", "censored", "game-day")
 
 
 def judged(name: str) -> Report:
@@ -29,7 +30,7 @@ def judged(name: str) -> Report:
     return Report(
         judgement=from_json((folder / "verdict.json").read_bytes(), Judgement),
         run=from_json((folder / "run.json").read_bytes(), RunRecord),
-        plan=from_json((folder / "plan.json").read_bytes(), Plan),
+        plan=RunDirectory(folder).read_plan(),
     )
 
 

@@ -17,6 +17,7 @@ from harness.drivers import redis as driver
 from harness.drivers.bounded_redis import BoundedRedis, ErrorReply, Reply, Word
 from harness.drivers.clock import HostClock, boot_id, wait_until
 from harness.drivers.loopback import ADDRESS, free_ports
+from harness.drivers.redis_slots import slot_of
 from harness.errors import SurroundingsError
 from harness.faults.places import Place, Places
 from harness.ledger import redis
@@ -225,7 +226,7 @@ def test_a_redirection_is_booked_and_followed(cluster: Cluster, place: Place) ->
     journal = appender(place.directory)
     writer = redis.RedisWriter(of(*cluster, cluster=True), journal)
     assert writer.write_once() is Outcome.OK
-    slot = redis.slot_of("ledger:1:2")
+    slot = slot_of("ledger:1:2")
     owner, other, _ = owner_first(cluster, slot)
     give_slot(cluster, slot, other)
     assert writer.write_once() is Outcome.FAIL
@@ -243,7 +244,7 @@ def test_keys_on_the_wrong_shard_are_lost(cluster: Cluster, place: Place) -> Non
     endpoint = of(*cluster, cluster=True)
     journal = written(endpoint, place.directory, 30)
     key = "ledger:1:12"
-    slot = redis.slot_of(key)
+    slot = slot_of(key)
     owner, other, _ = owner_first(cluster, slot)
     value, _ = tell(owner, ("GET", key), ("DEL", key))
     (owner_id,) = tell(owner, ("CLUSTER", "MYID"))

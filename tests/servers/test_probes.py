@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,13 +19,21 @@ from harness.drivers.clock import HostClock, sleep_until, wait_until
 from harness.drivers.loopback import ADDRESS, free_ports
 from harness.faults.places import Place, Places
 from harness.judge.availability import recovery
-from harness.ledger import postgres, redis
+from harness.ledger import postgres
 from harness.model.codec import to_indented_json
 from harness.model.history import Observation, Outcome
 from harness.model.instant import Bracket
 from harness.ports import Endpoint, PostgresEndpoint, RedisEndpoint
 from harness.practice.black_hole import BlackHole
-from harness.probes.config import INTERVAL_NS, TIMEOUT_NS, ProbeConfig, Sentinel
+from harness.probes.config import (
+    INTERVAL_NS,
+    TIMEOUT_NS,
+    PostgresWrite,
+    ProbeConfig,
+    ProberConfig,
+    RedisWrite,
+    Sentinel,
+)
 from harness.probes.main import probe_of
 
 SECOND = 1_000_000_000
@@ -78,10 +85,16 @@ def database(places: Places) -> Iterator[PostgresEndpoint]:
         postgres_driver.kill_server(started)
 
 
+def asked_of(endpoint: Endpoint, *sentinels: Sentinel) -> PostgresWrite | RedisWrite:
+    """A write to all that takes writes."""
+    if isinstance(endpoint, PostgresEndpoint):
+        return PostgresWrite(endpoint=endpoint, sentinels=sentinels)
+    return RedisWrite(endpoint=endpoint, sentinels=sentinels)
+
+
 def once(endpoint: Endpoint, *sentinels: Sentinel) -> tuple[Outcome, str]:
     """One probe, in this process."""
-    config = ProbeConfig(endpoint=endpoint, output=Path(os.devnull), sentinels=sentinels)
-    return probe_of(config)(0, CLOCK.monotonic_ns() + 5 * SECOND)
+    return probe_of(asked_of(endpoint, *sentinels))(0, CLOCK.monotonic_ns() + 5 * SECOND)
 
 
 class Running:
@@ -90,7 +103,8 @@ class Running:
     def __init__(self, endpoint: Endpoint, directory: Path) -> None:
         self.output = directory / "observations.jsonl"
         config = directory / "prober.json"
-        config.write_bytes(to_indented_json(ProbeConfig(endpoint=endpoint, output=self.output)))
+        probe = ProbeConfig(probe_class="it", ask=asked_of(endpoint), output=self.output)
+        config.write_bytes(to_indented_json(ProberConfig(probes=(probe,))))
         self.child = process.start(
             [sys.executable, "-m", "harness.probes", "--config", config],
             directory=directory,
@@ -193,7 +207,7 @@ def test_a_dead_server_is_refused_at_once(server: driver.Server) -> None:
 def test_a_redis_answer_needs_the_sentinel_and_the_role(server: driver.Server) -> None:
     """An empty server, an altered old write, and a replica are wrong answers; nothing is left."""
     endpoint = RedisEndpoint(nodes=(server.address,), cluster=False)
-    key = f"{redis.PREFIX}1:1"
+    key = "ledger:1:1"
     with driver.client(server.address) as connected:
         outcome, detail = once(endpoint, SENTINEL)
         assert outcome is Outcome.FAIL
@@ -225,7 +239,7 @@ def test_a_cluster_answer_needs_every_master(place: Place) -> None:
     missing = once(endpoint, SENTINEL)
     assert missing[0] is Outcome.FAIL
     with driver.cluster_client(nodes[0].address) as connected:
-        connected.set(f"{redis.PREFIX}1:1", f"{SENTINEL.payload}:5")
+        connected.set("ledger:1:1", f"{SENTINEL.payload}:5")
     assert once(endpoint, SENTINEL) == (Outcome.OK, "")
     driver.kill_server(nodes[2])
     assert once(endpoint, SENTINEL)[0] is Outcome.FAIL
@@ -260,7 +274,6 @@ def test_a_silent_postgresql_is_indeterminate(database: PostgresEndpoint) -> Non
     with BlackHole((database.host, database.port)) as relay:
         relay.stop_after(b"harness")  # the start-up message carries the application's name
         endpoint = msgspec.structs.replace(database, port=relay.address[1])
-        config = ProbeConfig(endpoint=endpoint, output=Path(os.devnull))
-        outcome, detail = probe_of(config)(0, CLOCK.monotonic_ns() + SECOND // 2)
+        outcome, detail = probe_of(asked_of(endpoint))(0, CLOCK.monotonic_ns() + SECOND // 2)
     assert outcome is Outcome.INDETERMINATE
     assert "no answer in time" in detail

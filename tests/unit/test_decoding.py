@@ -100,7 +100,7 @@ def test_an_unknown_suite_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_a_suite_without_a_scenario_is_refused(tmp_path: Path) -> None:
     """Nothing tried is nothing proved."""
-    write(tmp_path / "empty.yaml", "suite: empty\ntitle: Empty\nscenarios: []\n")
+    write(tmp_path / "empty.yaml", "suite: empty\nkind: restores\ntitle: Empty\nscenarios: []\n")
     with pytest.raises(InputError, match="suite empty has no scenario"):
         load_suite("empty", tmp_path)
 
@@ -134,14 +134,14 @@ def test_the_scratch_disks_of_all_environments_are_known(tmp_path: Path) -> None
 def test_an_unknown_environment_names_the_known_ones(tmp_path: Path) -> None:
     """There is no default environment."""
     path = write(tmp_path / "harness.toml", SETTINGS.format(more=""))
-    with pytest.raises(InputError, match="got 'prod', expected demo or one of .*: staging"):
+    with pytest.raises(InputError, match="got 'prod', expected demo, lab or one of .*: staging"):
         load_environment("prod", path)
 
 
 def test_the_built_in_environment_cannot_be_redefined(tmp_path: Path) -> None:
     """`demo` may be broken; nobody's own environment may take that name."""
     path = write(tmp_path / "harness.toml", SETTINGS.replace("staging", "demo").format(more=""))
-    with pytest.raises(InputError, match="the name is taken by the practice platform"):
+    with pytest.raises(InputError, match="the name is a built-in's"):
         load_environment("staging", path)
 
 

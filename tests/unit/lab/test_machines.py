@@ -208,4 +208,4 @@ def test_the_first_processes_of_a_machine(
     known = {7: ("7", "1"), 8: ("8", "2"), 9: ("9", "11", "1"), 10: ("1", "10"), 12: ()}
     monkeypatch.setattr(ControlGroups, "members", lambda *_: tuple(known))
     monkeypatch.setattr(module, "_inner_pids", lambda pid: known[pid])
-    assert machines._first_processes(worker) == (7, 9)
+    assert machines.first_processes(worker) == (7, 9)

@@ -129,15 +129,21 @@ def test_observations_that_cannot_be_written_stop_it() -> None:
         open_loop.run(right, Full(), interval_ns=INTERVAL, timeout_ns=TIMEOUT, stopping=Stop(1000))
 
 
+ONE = (
+    '{"probe_class": "a", "output": "x", "interval_ns": %d, "ask": {"ask": "kubernetes-read",'
+    ' "kubeconfig": "/n", "context": "c", "uid": "u"}}'
+)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         ("", "truncated"),
-        ('{"output": "x"}', "endpoint"),
-        (
-            '{"output":"x","interval_ns":5,"endpoint":{"type":"redis","nodes":[],"cluster":false}}',
-            "interval",
-        ),
+        ("{}", "probes"),
+        ('{"probes": []}', "no probe"),
+        ('{"probes": [{"probe_class": "a", "output": "x"}]}', "ask"),
+        (f'{{"probes": [{ONE % 5}]}}', "interval"),
+        (f'{{"probes": [{ONE % 10**6}, {ONE % 10**6}]}}', "one output twice"),
     ],
 )
 def test_a_wrong_configuration_is_refused(tmp_path: Path, content: str, says: str) -> None:

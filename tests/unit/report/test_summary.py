@@ -41,6 +41,9 @@ HEADLINES = {
     "orders and data integrity of orders. 2 could not be judged.",
     "censored": "1 of 9 targets failed: recovery time of orders. 8 had nothing to be judged by. "
     "1 check of the drill itself failed: leak.",
+    "game-day": "1 of 2 targets could not be judged: recovery time of checkout and kubernetes. "
+    "None failed. 1 check of the drill itself failed: left-as-it-was. 1 check of the drill itself "
+    "said nothing: guards.",
 }
 
 
@@ -84,12 +87,12 @@ def test_the_worst_finding_of_a_target_counts() -> None:
 
 
 def test_a_finding_about_all_subjects() -> None:
-    """It judges each covered subject that has no finding of its own."""
+    """It judges each covered subject, beside the findings of its own."""
     report = with_findings(
         finding(Verdict.FAIL, subject=None), finding(Verdict.PASS), verdict=Verdict.FAIL
     )
     rows = target_rows(report)
-    assert rows[0].verdicts == (("orders", Verdict.PASS), ("sessions", Verdict.FAIL))
+    assert rows[0].verdicts == (("orders", Verdict.FAIL), ("sessions", Verdict.FAIL))
 
 
 def test_volumes_are_no_targets_to_meet() -> None:

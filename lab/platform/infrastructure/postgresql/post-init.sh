@@ -7,8 +7,11 @@ psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
 CREATE ROLE checkout LOGIN PASSWORD :'password';
 CREATE DATABASE checkout OWNER checkout;
 
--- It owns one schema and can read nothing of the checkout's.
-CREATE ROLE ledger LOGIN PASSWORD :'ledger' CONNECTION LIMIT 8;
+-- It owns one schema and can read nothing of the checkout's. Its limit leaves room for probes that hang: a drill's
+-- three ways in, each with as many connections at once as time out in a second.
+CREATE ROLE ledger LOGIN PASSWORD :'ledger' CONNECTION LIMIT 40;
+-- Which replicas follow, and how far: a drill awaits all of them.
+GRANT pg_monitor TO ledger;
 \connect checkout
 CREATE SCHEMA ledger AUTHORIZATION ledger;
 -- So that its table is found by whoever looks for it in a restored copy, too.

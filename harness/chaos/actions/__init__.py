@@ -1,0 +1,1 @@
+"""What experiments can do, as Chaos Toolkit's Python provider calls it; docs/experiments.md."""

@@ -1,0 +1,87 @@
+"""Starts an experiment as a process of its own, reads along what it records, and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from harness.chaos.context import ExperimentConfig
+from harness.drivers import process
+from harness.model.codec import to_indented_json
+from harness.model.history import Event, ExperimentEnded
+
+_ENDS_WITHIN_S = 60.0
+
+
+class ExperimentProcess:
+    """ports.RunningExperiment."""
+
+    def __init__(self, config: ExperimentConfig, directory: Path, artefacts: Path) -> None:
+        """Starts it, working in `directory`, a place of the harness; its journal and log are kept
+        in `artefacts` when it has ended.
+        """
+        self._config = config
+        self._artefacts = artefacts
+        self._log = directory / "experiment.log"
+        self._offset = 0
+        file = directory / "experiment.json"
+        file.write_bytes(to_indented_json(config))
+        self._child = process.start(
+            [sys.executable, "-m", "harness", "experiment", "--config", file],
+            directory=directory,
+            log=self._log,
+        )
+        self._decoder = msgspec.json.Decoder(Event)
+
+    def facts(self) -> tuple[Event, ...]:
+        """The whole lines that were appended since the last call."""
+        if not self._config.facts.exists():
+            return ()
+        with self._config.facts.open("rb") as file:
+            file.seek(self._offset)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return tuple(self._decoder.decode(line) for line in whole.splitlines())
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._child.poll()
+
+    def release(self) -> None:
+        """Lets the action `hold` end."""
+        self._config.release.touch()
+
+    def interrupt(self) -> None:
+        """SIGTERM, and SIGKILL where its rollbacks take longer than a minute after it."""
+        if self._child.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.send_signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                process.wait(self._child, _ENDS_WITHIN_S)
+        process.stop(self._child)
+
+    def ended(self) -> ExperimentEnded:
+        """Its journal and its last words; it is ended first where it still runs."""
+        if self._child.poll() is None:
+            self.interrupt()
+        process.stop(self._child)  # reaped, and no child any more
+        code = self._child.returncode
+        said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        kept = self._artefacts / self._config.trial
+        kept.mkdir(parents=True, exist_ok=True)
+        (kept / "experiment.log").write_text("\n".join(said) + "\n", encoding="utf-8")
+        journal = None
+        if self._config.journal.exists():
+            (kept / "journal.json").write_bytes(self._config.journal.read_bytes())
+            journal = f"artefacts/{self._config.trial}/journal.json"
+        return ExperimentEnded(
+            trial=self._config.trial,
+            exit_code=code,
+            journal=journal,
+            error=(said[-1] if said else f"exit code {code}, no output") if code else None,
+        )

@@ -1,0 +1,72 @@
+"""Records a run from its first fact to its report, whatever is performed in between."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.cli.concrete import postgres_programs
+from harness.cli.judging import judge_run, render_run
+from harness.drill.recorder import Recorder
+from harness.drivers.clock import HostClock
+from harness.drivers.versions import git_state, tool_versions
+from harness.model.game_day import GameDayPlan
+from harness.model.judgement import Judgement
+from harness.model.plan import Plan
+from harness.model.run import RUN_FORMAT, RunRecord, Setting
+from harness.store import RunDirectory
+
+
+def recorded(  # noqa: PLR0913 - what a run's record says
+    plan: Plan | GameDayPlan,
+    perform: Callable[[RunDirectory, Recorder], None],
+    *,
+    runs: Path,
+    seed: int,
+    practice: bool,
+    notes: tuple[str, ...] = (),
+    settings: tuple[Setting, ...] = (),
+    participants: tuple[str, ...] = (),
+) -> tuple[RunDirectory, Judgement]:
+    """Has the plan performed, judges what happened, renders the reports.
+
+    The run directory holds the plan and run.json before anything is touched. An interruption or
+    a failed clean-up goes through after the run is judged: what was measured is not lost.
+    """
+    clock = HostClock()
+    started = clock.now().utc
+    run = RunDirectory.create(runs, plan.suite, plan.environment, started)
+    head, dirty = git_state(Path.cwd())
+    record = RunRecord(
+        format=RUN_FORMAT,
+        run=run.path.name,
+        suite=plan.suite,
+        environment=plan.environment,
+        started=started,
+        user=getpass.getuser(),
+        host=socket.gethostname(),
+        argv=tuple(sys.argv),
+        git_head=head,
+        git_dirty=dirty,
+        versions=tool_versions(postgres_programs()),
+        settings=settings,
+        practice=practice,
+        notes=notes,
+        participants=participants,
+        seed=seed,
+    )
+    run.write(run.run_record, record)
+    run.write(run.plan, plan)
+    try:
+        with Recorder(run.history, clock) as recorder:
+            perform(run, recorder)
+    finally:
+        run.write(run.run_record, msgspec.structs.replace(record, ended=clock.now().utc))
+        judgement = judge_run(run)
+        render_run(run)
+    return run, judgement

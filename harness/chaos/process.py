@@ -19,16 +19,22 @@ from typing import Any
 import msgspec
 import yaml
 from chaoslib import PayloadEncoder  # type: ignore[import-untyped]
+from chaoslib.configuration import load_configuration  # type: ignore[import-untyped]
 from chaoslib.exceptions import ChaosException  # type: ignore[import-untyped]
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment  # type: ignore[import-untyped]
-from chaoslib.run import RunEventHandler  # type: ignore[import-untyped]
+from chaoslib.hypothesis import run_steady_state_hypothesis  # type: ignore[import-untyped]
+from chaoslib.run import EventHandlerRegistry, RunEventHandler  # type: ignore[import-untyped]
+from chaoslib.secret import load_secrets  # type: ignore[import-untyped]
+from chaoslib.types import Strategy  # type: ignore[import-untyped]
 
 from harness.chaos import context, control, facts
 from harness.chaos.activity import failed, failures
 from harness.chaos.context import ExperimentConfig
 from harness.chaos.injector import current
 from harness.chaos.rollback import open_intents, undo_all
+from harness.drivers.clock import wait_until
 from harness.errors import (
+    DeadlineExceededError,
     HarnessError,
     HealError,
     InputError,
@@ -46,6 +52,12 @@ _CONTROL = {
 }
 _SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 """Of all places where a strategy can stand, the API reads this one only (chaoslib 1.44, run.py)."""
+
+_STEADY_WITHIN_S = 240.0
+"""From the end of the rollbacks: replicas catch up, containers end their back-off (up to 5 min of
+it only after many restarts: Kubernetes documentation, Pod Lifecycle)."""
+
+_ASKS_EVERY_S = 1.0
 
 _GRACEFUL = 20
 """The exit code by which Chaos Toolkit means: stop, and do the rollbacks (chaoslib, exit.py)."""
@@ -69,13 +81,22 @@ def run(file: Path) -> int:
     handler = _Handler(config)
     settings = copy.deepcopy(_SETTINGS)
     try:
-        run_experiment(copy.deepcopy(experiment), settings=settings, event_handlers=[handler])
+        run_experiment(
+            copy.deepcopy(experiment),
+            settings=settings,
+            # After the method its own hypothesis would be looked at before the rollbacks: a node
+            # that is still off is no finding. Ours is, after them.
+            strategy=Strategy.BEFORE_METHOD,
+            event_handlers=[handler],
+        )
     except Exception as error:  # noqa: BLE001 - what escapes leaves rollbacks undone, and no journal
         failed(SurroundingsError(f"chaos toolkit: {error!r}"))
     finally:
         for number in _STOPPING:
             signal.signal(number, signal.SIG_IGN)
         _put_back_what_is_left()
+        if handler.method_began and not handler.signal:
+            _await_steady_state(config, experiment, handler.journal)
         _write_journal(config.journal, handler.journal)
     _judge_activities(handler.journal)
     if failures():
@@ -136,6 +157,7 @@ class _Handler(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
         self._config = config
         self.journal: Document | None = None
         self.signal = 0
+        self.method_began = False
         self.not_met: str | None = None
         """What the hypothesis before the method missed."""
 
@@ -157,15 +179,8 @@ class _Handler(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
             self.not_met = "; ".join(probes) or "it has no probe"
         self._record("before", met, probes)
 
-    def hypothesis_after_completed(
-        self,
-        experiment: Document,  # noqa: ARG002 - theirs
-        state: Document,
-        journal: Document,  # noqa: ARG002 - theirs
-    ) -> None:
-        self._record("after", *_answers(state))
-
     def start_method(self, experiment: Document) -> None:  # noqa: ARG002 - theirs
+        self.method_began = True
         try:
             context.require_guarded()
             if not control.heartbeat_of(self._config.journal).exists():
@@ -185,13 +200,51 @@ class _Handler(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
 
     def _record(self, when: str, met: bool, probes: tuple[str, ...]) -> None:  # noqa: FBT001
         try:
-            facts.append(
-                self._config.facts,
-                HypothesisMeasured(trial=self._config.trial, when=when, met=met, probes=probes),
-            )
+            _record_hypothesis(self._config, when, met=met, probes=probes)
         except RecordError as error:
             failed(error)
             raise SystemExit(_GRACEFUL) from error
+
+
+def _await_steady_state(
+    config: ExperimentConfig, experiment: Document, journal: Document | None
+) -> None:
+    """Asks the hypothesis again, after the rollbacks, until it is met or its time is over; the last
+    answers are recorded.
+    """
+    asked = copy.deepcopy(experiment)
+    configuration = load_configuration(asked.get("configuration") or {}, {})
+    secrets = load_secrets(asked.get("secrets") or {}, configuration)
+    state: Document = {}
+
+    def met() -> bool:
+        nonlocal state
+        state = run_steady_state_hypothesis(
+            asked, configuration, secrets, None, EventHandlerRegistry()
+        )
+        return bool(state and state.get("steady_state_met"))
+
+    try:
+        wait_until(met, within_s=_STEADY_WITHIN_S, what="the steady state", every_s=_ASKS_EVERY_S)
+    except DeadlineExceededError:
+        pass  # recorded below as not met: a finding
+    except HarnessError as error:
+        failed(error)
+    if journal is not None:
+        journal.setdefault("steady_states", {})["after"] = state
+    answered, probes = _answers(state)
+    try:
+        _record_hypothesis(config, "after", met=answered, probes=probes)
+    except RecordError as error:
+        failed(error)
+
+
+def _record_hypothesis(
+    config: ExperimentConfig, when: str, *, met: bool, probes: tuple[str, ...]
+) -> None:
+    facts.append(
+        config.facts, HypothesisMeasured(trial=config.trial, when=when, met=met, probes=probes)
+    )
 
 
 def _answers(state: Mapping[str, Any] | None) -> tuple[bool, tuple[str, ...]]:

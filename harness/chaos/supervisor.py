@@ -83,5 +83,11 @@ class ExperimentProcess:
             trial=self._config.trial,
             exit_code=code,
             journal=journal,
-            error=(said[-1] if said else f"exit code {code}, no output") if code else None,
+            error=_last_word(said, code) if code else None,
         )
+
+
+def _last_word(said: list[str], code: int) -> str:
+    """The last line that is no advice on what to type (harness.cli.main)."""
+    told = [line for line in said if not line.lstrip().startswith("try: ")]
+    return told[-1] if told else f"exit code {code}, no output"

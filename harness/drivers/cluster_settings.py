@@ -13,12 +13,11 @@ from typing import TypeVar
 import msgspec
 
 from harness.drivers import kubernetes_objects
-from harness.drivers.bounded_postgres import BoundedPostgres
 from harness.drivers.bounded_redis import BoundedRedis, Reply
 from harness.drivers.clock import HostClock
 from harness.drivers.kubernetes import Cluster
 from harness.drivers.kubernetes_objects import Object
-from harness.drivers.roles import WITHIN_NS, access_of, redis_shards
+from harness.drivers.roles import WITHIN_NS, access_of, ask_postgres, redis_shards
 from harness.errors import HarnessError, SurroundingsError
 from harness.model.cluster import Pod, State
 from harness.model.cluster_settings import (
@@ -32,7 +31,6 @@ from harness.model.cluster_settings import (
     WorkloadSettings,
 )
 from harness.model.workload import PostgresqlWorkload, RedisWorkload, Workload
-from harness.ports import PostgresEndpoint
 
 Read = TypeVar("Read")
 
@@ -325,28 +323,11 @@ def _patroni(
 
 def _wal_sender_timeout_s(workload: PostgresqlWorkload, running: Sequence[Pod]) -> float | None:
     """As the first member that answers has it; None where none lets us in."""
-    for pod in (one for one in running if one.address):
-        deadline_ns = _CLOCK.monotonic_ns() + WITHIN_NS
-        endpoint = PostgresEndpoint(
-            host=pod.address,
-            port=workload.port,
-            database=workload.database,
-            user=workload.user,
-            system_identifier="",
-            password_file=workload.password_file,
-        )
-        try:
-            session = BoundedPostgres.connect(endpoint, deadline_ns=deadline_ns)
-            try:
-                ((milliseconds,),) = session.execute(
-                    "SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'",
-                    deadline_ns=deadline_ns,
-                ).rows
-            finally:
-                session.close()
-        except (SurroundingsError, ValueError):
-            continue
-        return int(milliseconds or 0) / 1000 or None
+    asked = "SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'"
+    for pod in running:
+        answer = ask_postgres(workload, pod, asked)
+        if answer is not None:
+            return int(answer[0] or 0) / 1000 or None
     return None
 
 

@@ -86,6 +86,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     slots: tuple[tuple[int, int], ...]
     """Ranges of slots it serves, both ends included."""
 
+    linked: bool
+    """Whether the node asked has a connection to it, by its cluster bus."""
+
     open_slots: tuple[str, ...]
     """Slots it is migrating or importing, as `[slot->-id]`; only known of the node asked."""
 
@@ -445,6 +448,7 @@ def _parse_node(line: str) -> Node:
         master_id=None if words[3] == "-" else words[3],
         config_epoch=int(words[6]),
         slots=tuple((int(first), int(last or first)) for first, _, last in ranges),
+        linked=words[7] == "connected",
         open_slots=tuple(word for word in words[8:] if word.startswith("[")),
     )
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.drivers.bounded_postgres import BoundedPostgres
+from harness.drivers.bounded_postgres import BoundedPostgres, Row
 from harness.drivers.bounded_redis import BoundedRedis, ErrorReply, Reply
 from harness.drivers.clock import HostClock
-from harness.drivers.redis import Access
+from harness.drivers.redis import Access, parse_nodes
 from harness.errors import SurroundingsError
 from harness.model.cluster import Pod
 from harness.model.workload import BrokerWorkload, PostgresqlWorkload, RedisWorkload
@@ -62,27 +61,10 @@ def postgres_members(
     """The servers that answer, by the names of their pods."""
 
     def ask(pod: Pod) -> PostgresMember | None:
-        if not pod.address:
+        answer = ask_postgres(workload, pod, _ROLE, within_ns=within_ns)
+        if answer is None:
             return None
-        deadline_ns = _CLOCK.monotonic_ns() + within_ns
-        endpoint = PostgresEndpoint(
-            host=pod.address,
-            port=workload.port,
-            database=workload.database,
-            user=workload.user,
-            system_identifier="",
-            password_file=workload.password_file,
-        )
-        try:
-            session = BoundedPostgres.connect(endpoint, deadline_ns=deadline_ns)
-            try:
-                ((recovery, timeline, identifier, streaming),) = session.execute(
-                    _ROLE, deadline_ns=deadline_ns
-                ).rows
-            finally:
-                session.close()
-        except SurroundingsError:
-            return None
+        recovery, timeline, identifier, streaming = answer
         return PostgresMember(
             pod=pod,
             primary=recovery == "f",
@@ -92,6 +74,32 @@ def postgres_members(
         )
 
     return tuple(one for one in _at_once(ask, pods) if one is not None)
+
+
+def ask_postgres(
+    workload: PostgresqlWorkload, pod: Pod, sql: str, *, within_ns: int = WITHIN_NS
+) -> Row | None:
+    """The one row that a pod's own server answers, past every Service; None where it does not."""
+    if not pod.address:
+        return None
+    deadline_ns = _CLOCK.monotonic_ns() + within_ns
+    endpoint = PostgresEndpoint(
+        host=pod.address,
+        port=workload.port,
+        database=workload.database,
+        user=workload.user,
+        system_identifier="",
+        password_file=workload.password_file,
+    )
+    try:
+        session = BoundedPostgres.connect(endpoint, deadline_ns=deadline_ns)
+        try:
+            rows = session.execute(sql, deadline_ns=deadline_ns).rows
+        finally:
+            session.close()
+    except SurroundingsError:
+        return None
+    return rows[0] if len(rows) == 1 else None
 
 
 def the_primary(workload: PostgresqlWorkload, members: Iterable[PostgresMember]) -> PostgresMember:
@@ -172,33 +180,25 @@ def cluster_problems(
 
 
 def shards_of(nodes: Reply) -> tuple[Shard, ...]:
-    """Of the answer to CLUSTER NODES (its manual page: id, address, flags, master, ping, pong,
-    epoch, link state, slots); a master without slots is no shard.
-    """
+    """Of the answer to CLUSTER NODES; a master without slots is no shard."""
     if not isinstance(nodes, bytes):
         raise SurroundingsError(f"CLUSTER NODES: got {nodes!r}, expected its text")
-    lines = [line.split() for line in nodes.decode().splitlines() if line.strip()]
-    replicas: dict[str, list[tuple[str, int]]] = {}
-    for words in lines:
-        flags = words[2].split(",")
-        up = words[7] == "connected" and not {"fail", "fail?", "noaddr"} & set(flags)
-        if "slave" in flags and up:
-            replicas.setdefault(words[3], []).append(_address(words[1]))
+    found = parse_nodes(nodes.decode())
     return tuple(
-        sorted(
-            (
-                Shard(
-                    slots=",".join(slots),
-                    master=_address(words[1]),
-                    epoch=words[6],
-                    replicas=tuple(sorted(replicas.get(words[0], []))),
+        Shard(
+            slots=",".join(f"{first}-{last}" for first, last in master.slots),
+            master=(master.host, master.port),
+            epoch=str(master.config_epoch),
+            replicas=tuple(
+                sorted(
+                    (one.host, one.port)
+                    for one in found
+                    if one.master_id == master.id and one.linked and not one.has_failed
                 )
-                for words in lines
-                if "master" in words[2].split(",")
-                and (slots := [one for one in words[8:] if not one.startswith("[")])
             ),
-            key=lambda shard: int(re.split("[-,]", shard.slots)[0]),
         )
+        for master in sorted(found, key=lambda one: one.slots)
+        if master.is_master and master.slots
     )
 
 
@@ -214,12 +214,6 @@ def libpq_environment(workload: PostgresqlWorkload) -> Mapping[str, str]:
     if workload.password_file is None:
         return {}
     return {"PGPASSFILE": str(workload.password_file.expanduser())}
-
-
-def _address(text: str) -> tuple[str, int]:
-    """`10.90.1.5:6379@16379,worker-1`."""
-    host, _, port = text.partition("@")[0].rpartition(":")
-    return host, int(port)
 
 
 def _info(reply: Reply) -> dict[str, str]:

@@ -257,6 +257,7 @@ def test_ledgers_of_a_killed_harness_are_taken_away(cluster: PracticeRedis, plac
     for name in ("killed_wait0", "killed_wait1"):
         assert redis.read_back(seeded(cluster), file, name=name).rows == 0
     assert drop_left_over(place.directory / "nowhere") == ()
+    ledgers.stop()  # reaps what was killed
 
 
 # -- subscribers ----------------------------------------------------------------------------------

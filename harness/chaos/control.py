@@ -19,7 +19,6 @@ from harness.chaos.injector import current
 from harness.chaos.rollback import open_intents
 from harness.drivers.clock import HostClock
 from harness.errors import HarnessError, RecordError, RefusedError, SurroundingsError
-from harness.faults.places import write_durably
 from harness.model.codec import to_json
 
 
@@ -53,12 +52,14 @@ def heartbeat_of(journal: Path) -> Path:
 
 
 def beat(doing: str) -> None:
-    """Writes that file anew: one JSON object."""
+    """Writes that file anew: one JSON object, whole whenever it is read. Whoever reads it asks
+    whether this process lives: it need not outlive the host.
+    """
     now = HostClock().now()
-    write_durably(
-        heartbeat_of(drill.current().journal),
-        to_json({"doing": doing, "monotonic_ns": now.monotonic_ns, "utc": now.utc}),
-    )
+    file = heartbeat_of(drill.current().journal)
+    partial = file.with_suffix(".part")
+    partial.write_bytes(to_json({"doing": doing, "monotonic_ns": now.monotonic_ns, "utc": now.utc}))
+    partial.rename(file)
 
 
 def _let_begin() -> None:

@@ -22,7 +22,7 @@ from harness.faults.intents import Intents
 from harness.model.blow import Blow
 from harness.model.cluster import State
 from harness.model.fault import Intent, Inverse
-from harness.model.history import FaultInjected, GuardsChecked
+from harness.model.history import FaultInjected, GuardsChecked, StepFailed
 from harness.model.instant import Bracket
 from harness.ports import Clock, NodeProvider
 
@@ -121,6 +121,13 @@ class Injector:
                 wall=self.clock.now().utc,
                 witness=witness,
             ),
+        )
+
+    def note_failure(self, subject: str, step: str, error: str) -> None:
+        """The fact that a part of a fault did not come about, while the rest of it did."""
+        facts.append(
+            self.config.facts,
+            StepFailed(trial=self.config.trial, subject=subject, step=step, error=error),
         )
 
     def witnessed(

@@ -137,6 +137,12 @@ def prepared(config: ExperimentConfig) -> Document:
         )
     experiment = _parsed(config.experiment, content)
     _override(experiment, config)
+    if not (experiment.get("steady-state-hypothesis") or {}).get("probes"):
+        # Chaos Toolkit calls that "just exploring", and runs the method.
+        raise InputError(
+            f"{config.experiment}: steady-state-hypothesis: got no probe, expected one or more: "
+            "what was never steady cannot recover"
+        )
     experiment["controls"] = [_CONTROL, *experiment.get("controls", [])]
     try:
         ensure_experiment_is_valid(experiment)

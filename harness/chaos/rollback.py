@@ -5,10 +5,20 @@ from __future__ import annotations
 from harness.chaos import facts
 from harness.chaos.activity import rollback
 from harness.chaos.injector import Injector, current
-from harness.errors import HarnessError, HealError, RecordError
+from harness.drivers.clock import wait_until
+from harness.errors import (
+    DeadlineExceededError,
+    HarnessError,
+    HealError,
+    RecordError,
+    SurroundingsError,
+)
 from harness.faults.inverses import Healer
 from harness.model.fault import Intent
 from harness.model.history import RolledBack
+
+_FORGOTTEN_WITHIN_S = 60.0
+"""A leader of etcd is elected within seconds; a machine of the control plane boots in less."""
 
 
 @rollback
@@ -72,9 +82,29 @@ def undo(injector: Injector, healer: Healer, intent: Intent) -> tuple[str, str |
             ),
         )
         if error is None:
-            injector.intents.done(intent)
+            _forget(injector, intent)
     except RecordError as failure:
         error = error or str(failure)
     except HarnessError as failure:
         error = f"{intent.action}: put back, and its intent could not be taken away: {failure}"
     return witness, error
+
+
+def _forget(injector: Injector, intent: Intent) -> None:
+    """Takes the intent away, in the cluster too: its API may be just coming back."""
+    last: list[SurroundingsError] = []
+
+    def forgotten() -> bool:
+        try:
+            injector.intents.done(intent)
+        except SurroundingsError as error:
+            last[:] = [error]
+            return False
+        return True
+
+    try:
+        wait_until(
+            forgotten, within_s=_FORGOTTEN_WITHIN_S, what="the intent taken away", every_s=0.5
+        )
+    except DeadlineExceededError as error:
+        raise last[0] from error

@@ -15,6 +15,9 @@ from harness.probes.resolving import resolve
 from harness.probes.ways_in import ProbedWaysIn
 from harness.store import RunDirectory
 
+LEDGERS = "ledgers"
+"""Folder of a game day's place where the ledgers' writers work: what they were told is there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
@@ -48,7 +51,7 @@ class Clients:
             directory=directory,
             run=run,
             name=name,
-            ledgers=GameDayLedgers(kept, _made(directory / "ledger")),
+            ledgers=GameDayLedgers(kept, _made(directory / LEDGERS)),
         )
 
     def begin(self, trial: ExperimentTrial) -> ProbedWaysIn:

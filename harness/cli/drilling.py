@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from harness.cli.clients import Clients
 from harness.cli.exit import exit_code
 from harness.cli.game_day_planning import connect, kubernetes_of, missing_rights, plan_of
 from harness.cli.ground import Ground
+from harness.cli.ledgers_left import drop_ledgers_left
 from harness.cli.person import person
 from harness.cli.recording import recorded
 from harness.cli.showing import show
@@ -30,6 +32,7 @@ from harness.errors import RefusedError
 from harness.faults import drill_lock, watchdog
 from harness.faults.guards import conduct_refusals
 from harness.faults.healing import Healing
+from harness.faults.intents import Intents
 from harness.faults.lease import DrillLease, holder
 from harness.faults.places import Places
 from harness.faults.recover import recover
@@ -71,9 +74,13 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
     def told() -> None:
         """Answers `harness abort`."""
         for run in runs:
-            drill_lock.acknowledge(options.state, run.path.name, ())
+            broken = [one for one in Intents(options.state).open() if one.run == run.path.name]
+            drill_lock.acknowledge(options.state, run.path.name, [one.action for one in broken])
 
     with interruptible(told), Narrator(clock) as narrator:
+        _, failed = drop_ledgers_left(places)
+        for line in failed:
+            narrator.warning(f"a killed harness's ledger is left: {line}")
         for line in recover(places):
             narrator.step(f"left behind by a killed harness: {line}")
         cluster, access = connect(kubernetes)
@@ -98,12 +105,14 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
         def perform(run: RunDirectory, record: Recorder) -> None:
             runs.append(run)
             with (
-                drill_lock.going_on(options.state, run.path.name, name),
+                drill_lock.going_on(
+                    options.state, run.path.name, name, cluster_uid=access.identity.uid
+                ),
                 DrillLease(cluster, holder(run.path.name)).held() as lease,
                 contextlib.closing(screen),
                 places.borrowed("game-day") as place,
             ):
-                healing = Healing(options.state, nodes.choose)
+                healing = Healing(options.state, partial(nodes.choose, state=options.state))
                 healing.intents.remember(access)
                 watchdog.start(options.state.absolute(), (sys.executable, "-m", "harness"))
                 clients = Clients.begun(plan, cluster, access, place.directory, run)

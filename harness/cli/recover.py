@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -33,10 +35,12 @@ def command(state: Path, settings: Path, *, dry_run: bool) -> None:
 
     What could not be put back is named, with exit code 5; the next `harness recover` tries again.
     """
+    _enter_the_lab(state)
     done: list[str] = []
     failed: list[str] = []
     steps: tuple[Callable[[], tuple[list[str], list[str]]], ...] = (
         partial(_faults, state, dry_run=dry_run),
+        partial(_ledgers, state, dry_run=dry_run),
         partial(_places, state, settings, dry_run=dry_run),
         partial(_half_made_lab, state, dry_run=dry_run),
     )
@@ -77,6 +81,24 @@ def _faults(state: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:
     except HarnessError as error:
         failed.append(str(error))
     return done, failed
+
+
+def _ledgers(state: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:
+    """What killed game days wrote into databases; before their places go, which say what."""
+    if dry_run or not Places.are_at(state):
+        return [], []
+    from harness.cli.ledgers_left import drop_ledgers_left
+
+    return drop_ledgers_left(Places(state))
+
+
+def _enter_the_lab(state: Path) -> None:
+    """Where a lab of this state is up, its API and its databases are reached inside only."""
+    from harness.errors import InputError
+    from harness.lab.environment import enter
+
+    with contextlib.suppress(InputError):  # none is up
+        enter(state, [sys.executable, "-m", "harness", *sys.argv[1:]])
 
 
 def _places(state: Path, settings: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:

@@ -205,10 +205,12 @@ class DockerNodes(RefusingNodes):
 
     def _inspect(self, node: str) -> dict[str, Any]:
         done = self._run("container", "inspect", node)
-        if done.returncode != 0:
+        if done.returncode != 0 and "no such" in done.last_line().lower():
             raise RefusedError(
                 f"{node}: no container of that name: {done.last_line()}", hint="docker ps --all"
             )
+        if done.returncode != 0:  # no daemon, for one
+            raise SurroundingsError(f"container inspect {node}: {done.last_line()}")
         try:
             (found,) = json.loads(done.stdout)
         except (ValueError, TypeError) as error:

@@ -26,6 +26,7 @@ from harness.nodes.refusing import RefusingNodes
 _CLOCK = HostClock()
 _LOCK_WITHIN_S = 60.0
 _SEEN_WITHIN_S = 30.0
+_SERVES_WITHIN_S = 120.0
 _TOOL_WITHIN_S = 15.0
 
 
@@ -53,7 +54,11 @@ class LabNodes(RefusingNodes):
             return _since(before_ns), f"no process in the control groups of {', '.join(nodes)}"
 
     def start(self, node: str) -> str:
-        """Boots it, where it does not run; seen by its control group and a new boot id."""
+        """Boots it, where it does not run; seen by its control group, with its boot id.
+
+        A master is no node of the API, so nobody else will look whether it does its work again:
+        this returns when its own API server, and etcd behind it, is ready.
+        """
         with self._changing() as lab:
             machine = lab.layout.member(node)
             if not lab.machines.runs(machine):
@@ -64,7 +69,16 @@ class LabNodes(RefusingNodes):
                     what=f"{node} running",
                 )
             identity = lab.machines.directories.boot_id(node).read_text(encoding="ascii").strip()
-            return f"boot {identity} of {node} has processes in its control group"
+        witness = f"boot {identity} of {node} has processes in its control group"
+        if machine.role is not Role.MASTER:
+            return witness
+        wait_until(
+            lambda: lab.kubectl.is_ready(machine),
+            within_s=_SERVES_WITHIN_S,
+            what=f"the API server of {node}",
+            every_s=0.5,
+        )
+        return f"{witness}, and its API server is ready"
 
     def partition(self, nodes: Sequence[str]) -> tuple[Bracket, str]:
         """All cables out; seen by the links being down at the switch."""

@@ -116,7 +116,7 @@ def drill(
 
 def running(namespace: str, name: str, node: str, *, app: str, number: int = 1) -> Object:
     """A pod of one container that runs and is ready, with an owner."""
-    content = pod(
+    return pod(
         namespace,
         name,
         nodeName=node,
@@ -139,4 +139,3 @@ def running(namespace: str, name: str, node: str, *, app: str, number: int = 1) 
             ],
         },
     )
-    return content

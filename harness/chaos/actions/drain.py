@@ -30,8 +30,9 @@ def drain_node(
     rollback.
 
     `target` and `workload` as for `kill_node`. Where a budget has no room (429) it is asked again
-    until `within_s` is over. DaemonSets' pods stay. Witness: the first pod gone or terminating.
-    What was evicted, and whose emptyDir went with it, is in the journal.
+    until `within_s` is over; pods that stay then are recorded as a step that failed, and what was
+    evicted is watched all the same. DaemonSets' pods stay. Witness: the first pod gone or
+    terminating. What was evicted, and whose emptyDir went with it, is in the journal.
     """
     injector = current()
     (node,) = Targets(injector.config, injector.cluster).nodes(workload, target, 1)
@@ -46,7 +47,10 @@ def drain_node(
         injector.cluster.set_unschedulable(node.name, True)
         wait_until(drain.finished, within_s=limit_s, what=what, every_s=_EVERY_S)
     except DeadlineExceededError as error:
-        raise DeadlineExceededError(f"{error}: {drain.left}") from error
+        unfinished = f"{error}: {drain.left}"
+        if not drain.recorded:
+            raise DeadlineExceededError(unfinished) from error
+        injector.note_failure(f"node:{node.name}", "drain", unfinished)
     finally:
         if not drain.recorded:
             injector.record(f"node:{node.name}", None)

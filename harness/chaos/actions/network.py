@@ -1,10 +1,9 @@
 """Takes a pod's network away, or its way to one dependency, by black-hole routes within it.
 
-Two routes, 0.0.0.0/1 and 128.0.0.0/1, are more specific than the default route and less than the
-route to the pod's own link: packets to the link go on, so the kubelet's probes, which come from the
-node's end of it, still reach the pod, and only its network is away. Where a network plugin gives
-the pod no such route (Calico: 169.254.1.1 and nothing else), the probes are cut off, too, and the
-kubelet restarts the container when its liveness probe fails.
+The node's end of the pod's link stays reachable, so that the kubelet's probes, which come from
+there, still reach the pod, and only its network is away (harness.faults.routes.everywhere). Where a
+network plugin gives the pod no such address (Calico: 169.254.1.1 and nothing else), the probes are
+cut off, too, and the kubelet restarts the container when its liveness probe fails.
 """
 
 from __future__ import annotations
@@ -25,21 +24,19 @@ from harness.model.fault import RemoveRoutes
 from harness.model.instant import Bracket
 from harness.model.workload import PostgresqlWorkload, Workload
 
-EVERYWHERE = ("0.0.0.0/1", "128.0.0.0/1")
-
 
 @action
 def partition_pod(
     workload: str, target: str = "any", count: int | str = 1, gives_up: str = ""
 ) -> list[str]:
-    """Takes the network of pods away; their processes go on. Witness: the routes in their network.
+    """Takes the network of pods away, also to pods of the same node; their processes go on.
 
-    Pods on the same node share its link, and still reach it.
+    Witness: the routes in their network.
     """
     injector = current()
     targets = Targets(injector.config, injector.cluster)
     pods = targets.pods(targets.workload(workload), target, whole_number("count", count))
-    faults = [_fault(injector, pod, EVERYWHERE, "partition") for pod in pods]
+    faults = [_fault(injector, pod, _everywhere(injector, pod), "partition") for pod in pods]
     return list(injector.inject(_blow("partition", pods, gives_up), faults))
 
 
@@ -56,6 +53,17 @@ def black_hole_dependency(workload: str, dependency: str) -> list[str]:
     destinations = _addresses(injector.cluster, targets.workload(dependency))
     faults = [_fault(injector, pod, destinations, f"black hole to {dependency}") for pod in pods]
     return list(injector.inject(_blow(f"black hole to {dependency}", pods, ""), faults))
+
+
+def _everywhere(injector: Injector, pod: Pod) -> tuple[str, ...]:
+    said = injector.cluster.run_helper_pod(
+        pod.node,
+        injector.config.cluster.helper_image,
+        routes.show(pod.uid),
+        HELPER_WITHIN_S,
+        run=injector.config.run,
+    )
+    return routes.everywhere(said)
 
 
 def _fault(injector: Injector, pod: Pod, destinations: Sequence[str], what: str) -> Fault:
@@ -92,7 +100,7 @@ def _strike(injector: Injector, pod: Pod, destinations: Sequence[str]) -> Witnes
             f"routes, expected one: {' / '.join(said.split(chr(10)))}"
         )
     seen_ns = injector.clock.monotonic_ns()
-    witness = f"black-hole routes to {', '.join(destinations)} in pod {pod.namespace}/{pod.name}"
+    witness = f"{len(destinations)} black-hole routes in pod {pod.namespace}/{pod.name}"
     outer = Bracket(earliest_ns=before_ns, latest_ns=seen_ns)
     return node_clock.bracket(said, outer), witness
 

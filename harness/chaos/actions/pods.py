@@ -29,14 +29,15 @@ def delete_pods(
     """Deletes pods, each by its uid, as `kubectl delete pod` does.
 
     `grace_s`: seconds until the kubelet kills what has not ended (Kubernetes' default is 30).
-    Witness: the pod is gone, or its containers have ended and it is terminating.
+    Witness: the pod is gone, or it is terminating and its main container has ended: another one may
+    take all of the grace period.
     """
     injector = current()
     targets = Targets(injector.config, injector.cluster)
     chosen = targets.workload(workload)
     pods = targets.pods(chosen, target, whole_number("count", count))
     grace = whole_number("grace_s", grace_s)
-    faults = [_deletion(injector, pod, grace) for pod in pods]
+    faults = [_deletion(injector, pod, _container(chosen, pod, ""), grace) for pod in pods]
     blow = _blow(f"deletion of {_names(pods)}", pods, gives_up)
     return list(injector.inject(blow, faults))
 
@@ -96,13 +97,13 @@ def _kill(  # noqa: PLR0913 - as above
     return list(injector.inject(blow, faults))
 
 
-def _deletion(injector: Injector, pod: Pod, grace_s: int) -> Fault:
+def _deletion(injector: Injector, pod: Pod, main: Container, grace_s: int) -> Fault:
     return Fault(
         subject=f"pod:{_name(pod)}",
         action=f"deletion of pod {_name(pod)}",
         inverses=(Nothing(),),
         strike=lambda: _delete(injector, pod, grace_s),
-        seen=lambda: _gone(injector, pod),
+        seen=lambda: _gone(injector, pod, main),
         within_s=grace_s + _SEEN_WITHIN_S,
     )
 
@@ -144,12 +145,13 @@ def _delete(injector: Injector, pod: Pod, grace_s: int) -> None:
         raise RefusedError(f"pod {_name(pod)}: went away by itself, expected it there")
 
 
-def _gone(injector: Injector, pod: Pod) -> str | None:
+def _gone(injector: Injector, pod: Pod, main: Container) -> str | None:
     found = injector.cluster.pod(pod.namespace, pod.name)
     if found is None or found.uid != pod.uid:
         return f"pod {_name(pod)} with uid {pod.uid} is gone"
-    if found.terminating and not any(one.container_id for one in found.containers):
-        return f"pod {_name(pod)} is terminating, and its containers have ended"
+    left = {one.container_id for one in found.containers}
+    if found.terminating and main.container_id not in left:
+        return f"pod {_name(pod)} is terminating, and its container {main.name} has ended"
     return None
 
 

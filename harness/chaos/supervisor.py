@@ -14,8 +14,6 @@ from harness.drivers import process
 from harness.model.codec import to_indented_json
 from harness.model.history import Event, ExperimentEnded
 
-_ENDS_WITHIN_S = 60.0
-
 
 class ExperimentProcess:
     """ports.RunningExperiment."""
@@ -57,19 +55,14 @@ class ExperimentProcess:
         self._config.release.touch()
 
     def interrupt(self) -> None:
-        """SIGTERM, and SIGKILL where its rollbacks take longer than a minute after it."""
+        """SIGTERM: what it does now is cut short, its rollbacks run."""
         if self._child.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 self._child.send_signal(signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                process.wait(self._child, _ENDS_WITHIN_S)
-        process.stop(self._child)
 
     def ended(self) -> ExperimentEnded:
-        """Its journal and its last words; it is ended first where it still runs."""
-        if self._child.poll() is None:
-            self.interrupt()
-        process.stop(self._child)  # reaped, and no child any more
+        """Its journal and its last words; it is killed first where it still runs."""
+        process.stop(self._child)
         code = self._child.returncode
         said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         kept = self._artefacts / self._config.trial

@@ -93,12 +93,16 @@ def _ledgers(state: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:
 
 
 def _enter_the_lab(state: Path) -> None:
-    """Where a lab of this state is up, its API and its databases are reached inside only."""
+    """Where a drill reached the lab's cluster from inside its network, so must whoever heals."""
     from harness.errors import InputError
-    from harness.lab.environment import enter
+    from harness.faults.intents import Intents
+    from harness.lab.environment import enter, inside_kubeconfig
 
-    with contextlib.suppress(InputError):  # none is up
-        enter(state, [sys.executable, "-m", "harness", *sys.argv[1:]])
+    if not Intents.are_at(state):
+        return
+    with contextlib.suppress(InputError):  # no lab is up
+        if inside_kubeconfig(state) in Intents(state).kubeconfigs():
+            enter(state, [sys.executable, "-m", "harness", *sys.argv[1:]])
 
 
 def _places(state: Path, settings: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:

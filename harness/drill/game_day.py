@@ -115,6 +115,7 @@ class _Trial:
         self._fault_ns: int | None = None
         self._broken: list[str] = []
         self._healed: list[str] = []
+        self._interrupted = False
         self._rto_ns = max(
             (
                 nanoseconds(one.objective.at_most)
@@ -133,6 +134,9 @@ class _Trial:
                     action()
                 if not done:
                     break
+        except BaseException:
+            self._interrupted = True
+            raise
         finally:
             process.allow_children()  # an interruption ends here; putting back needs children
             self._put_back()
@@ -277,14 +281,14 @@ class _Trial:
         experiment = self._experiment
         if experiment is not None:
             experiment.release()
-            try:
+            if self._interrupted:  # also an action that is still at it, such as a drain
+                experiment.interrupt()
+            with contextlib.suppress(DeadlineExceededError):  # `ended` ends it
                 self._keep_looking(
                     lambda: experiment.exit_code() is not None,
                     within_s=_PUTS_BACK_WITHIN_S,
                     doing="putting back what was broken",
                 )
-            except DeadlineExceededError:
-                experiment.interrupt()
             ended = experiment.ended()
             self._take_in()
             self._record(ended)

@@ -163,14 +163,6 @@ def stop(child: subprocess.Popen[bytes], first: signal.Signals = signal.SIGTERM)
         _children.discard(child)
 
 
-def wait(child: Child, within_s: float) -> int:
-    """A child's exit code when it has ended by itself; TimeoutError where it has not by then."""
-    try:
-        return child.wait(within_s)
-    except subprocess.TimeoutExpired as error:
-        raise TimeoutError(f"{child.args!r}: still running after {within_s:g} s") from error
-
-
 def raise_if_interrupted(what: str) -> None:
     """Raises InterruptedChildError while the command is being interrupted."""
     if _stopping.is_set():

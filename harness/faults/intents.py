@@ -77,6 +77,12 @@ class Intents:
         except (OSError, msgspec.DecodeError) as error:
             raise InputError(f"{path}: {error}") from error
 
+    def kubeconfigs(self) -> frozenset[Path]:
+        """Of all clusters that were written down; InputError where one is torn."""
+        return frozenset(
+            self.access(file.stem).kubeconfig for file in self._clusters.glob("*.json")
+        )
+
     def declare(  # noqa: PLR0913 - what an intent consists of
         self,
         run: str,

@@ -227,6 +227,9 @@ _ACTIONS: dict[str, Callable[[Mapping[str, str], Sequence[Workload]], Iterator[R
     "stop_service": _nothing,
     "hold": _nothing,
     "undo_all": _nothing,
+    # The kind that it looks at is the other tool's: its experiment says the right for it.
+    "fault_of_others_begins": _nothing,
+    "fault_of_others_seen": _nothing,
 }
 _PROBES = frozenset(
     {

@@ -40,6 +40,11 @@ def enter(state: Path, words: list[str]) -> None:
         os.execvpe("nsenter", argv(lab, words), environment(lab))  # noqa: S606, S607 - who asks is root
 
 
+def inside_kubeconfig(state: Path) -> Path:
+    """By which the lab's cluster is reached inside its network; InputError where no lab is up."""
+    return find(state).machines.directories.kubeconfig(INSIDE).absolute()
+
+
 def lab_environment(state: Path) -> Environment:
     """The lab that is up, with what is on it; raises InputError where the platform is not."""
     lab = find(state)

@@ -12,7 +12,7 @@ from kubernetes_api import Object
 
 from harness.chaos import activity
 from harness.chaos import injector as injecting
-from harness.chaos.actions import drain, network, nodes, pods, rollout, services
+from harness.chaos.actions import drain, network, nodes, others, pods, rollout, services
 from harness.chaos.activity import failures
 from harness.drivers import roles
 from harness.errors import DeadlineExceededError, RefusedError, SurroundingsError
@@ -547,3 +547,50 @@ def test_a_service_is_stopped_and_named_as_the_experiment_says(the_drill: Drill)
     assert the_drill.machines.down == {"outside/s3-primary"}
     assert inverses(the_drill) == [StartService(node="outside", service="s3-primary")]
     assert injected(the_drill)[0].subject == "region:primary"
+
+
+# --- faults of others ----------------------------------------------------------------------------
+
+SEEN = {
+    "subject": "pod:shop/checkout",
+    "api_version": "batch/v1",  # in place of a kind that only Chaos Mesh brings
+    "kind": "Job",
+    "namespace": "shop",
+    "name": "network-delay",
+}
+
+
+def condition(drill: Drill, status: str) -> None:
+    drill.api.put(
+        "jobs",
+        {
+            "metadata": {"namespace": "shop", "name": "network-delay"},
+            "status": {"conditions": [{"type": "AllInjected", "status": status}]},
+        },
+    )
+
+
+def test_a_fault_of_another_tool_is_on_record_by_its_objects_condition(the_drill: Drill) -> None:
+    others.fault_of_others_begins("pod:shop/checkout")
+    condition(the_drill, "True")
+    others.fault_of_others_seen(**SEEN)
+    (fact,) = injected(the_drill)
+    assert fact.bracket is not None
+    assert fact.witness == "Job shop/network-delay is AllInjected"
+
+
+@pytest.mark.usefixtures("the_drill")
+def test_without_a_beginning_there_is_no_bracket() -> None:
+    with pytest.raises(RefusedError, match="nobody noted when its fault began"):
+        others.fault_of_others_seen(**SEEN)
+
+
+def test_what_the_other_tool_did_not_inject_has_no_witness(
+    the_drill: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(others, "whole_number", lambda _name, _value: 0.0)
+    others.fault_of_others_begins("pod:shop/checkout")
+    condition(the_drill, "False")
+    with pytest.raises(DeadlineExceededError, match="AllInjected: seen by a witness"):
+        others.fault_of_others_seen(**SEEN)
+    assert injected(the_drill)[0].bracket is None

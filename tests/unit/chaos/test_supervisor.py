@@ -76,4 +76,5 @@ def test_release_is_a_file_that_hold_sees(tmp_path: Path) -> None:
     experiment.release()
     assert config.release.exists()
     experiment.interrupt()
+    experiment.ended()
     assert experiment.exit_code() is not None

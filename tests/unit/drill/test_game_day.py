@@ -372,6 +372,7 @@ def test_an_interruption_in_the_middle_puts_all_back(day: Day) -> None:
     with pytest.raises(Interrupted):
         day.conduct()
     assert experiment[0].released
+    assert experiment[0].interrupted
     assert day.ledgers.stopped
     (ended,) = (one for one in day.facts if isinstance(one, RunEnded))
     assert ended.interrupted is not None

@@ -20,6 +20,8 @@ from harness.model.subscription import (
     Unsubscribed,
 )
 
+_NOT_HEARD = "not heard"
+
 TIMEOUT_NS = NANOSECONDS_PER_SECOND
 """A message that is heard later than a second after it was published counts as delivered, but not
 as a right answer: the same patience as that of the other ways in."""
@@ -54,9 +56,20 @@ def probe_class(subject: str, subscriber: str) -> str:
 def as_observations(
     events: Sequence[SubscriptionEvent], subscriber: str
 ) -> tuple[Observation, ...]:
-    """Each message as a probe: right where the subscriber heard it in time."""
+    """Each message as a probe: right where the subscriber heard it in time.
+
+    One message that is missing between two that were heard is left out: at-most-once allows it, the
+    subscription was there, and the gap is counted in `deliveries`. Two in a row are wrong answers.
+    """
     heard = _heard(events, subscriber)
-    return tuple(_observation(one, heard.get(one.seq)) for one in _published(events))
+    answers = [_observation(one, heard.get(one.seq)) for one in _published(events)]
+    return tuple(one for index, one in enumerate(answers) if not _is_lone_gap(answers, index))
+
+
+def _is_lone_gap(answers: Sequence[Observation], index: int) -> bool:
+    if answers[index].detail != _NOT_HEARD or not 0 < index < len(answers) - 1:
+        return False
+    return all(answers[beside].outcome is Outcome.OK for beside in (index - 1, index + 1))
 
 
 def deliveries(
@@ -99,7 +112,7 @@ def _observation(message: Published, heard_ns: int | None) -> Observation:
         outcome, ended_ns, detail = Outcome.OK, heard_ns, ""
     elif message.outcome is Outcome.OK:
         outcome, ended_ns = Outcome.FAIL, message.started_ns + TIMEOUT_NS
-        detail = "not heard" if heard_ns is None else "heard late"
+        detail = _NOT_HEARD if heard_ns is None else "heard late"
     else:
         outcome, ended_ns, detail = message.outcome, message.ended_ns, message.detail
     return Observation(

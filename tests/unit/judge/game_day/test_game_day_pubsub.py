@@ -91,3 +91,24 @@ def test_a_message_that_was_refused_is_no_gap() -> None:
     assert (delivery.taken, delivery.heard) == (2, 0)
     assert delivery.gaps == ((1, 3),)
     assert [one.outcome for one in as_observations(events, "one")] == [Outcome.FAIL] * 3
+
+
+def test_one_message_that_is_missing_alone_is_no_outage() -> None:
+    """At-most-once allows it; it is counted as a gap. Two in a row are wrong answers."""
+    sent = [
+        Published(
+            seq=seq, scheduled_ns=seq, started_ns=seq, ended_ns=seq, outcome=Outcome.OK, receivers=1
+        )
+        for seq in range(1, 7)
+    ]
+
+    def heard(*seqs: int) -> list[Received]:
+        return [Received(subscriber="one", seq=seq, at_ns=seq) for seq in seqs]
+
+    alone = as_observations([*sent, *heard(1, 2, 4, 5, 6)], "one")
+    assert [seen.outcome for seen in alone] == [Outcome.OK] * 5
+    (delivery,) = deliveries([*sent, *heard(1, 2, 4, 5, 6)], ("one",), None)
+    assert delivery.gaps == ((3, 3),)
+    for missing in ((1, 2, 5, 6), (2, 3, 4, 5, 6), (1, 2, 3, 4, 5)):
+        seen = as_observations([*sent, *heard(*missing)], "one")
+        assert Outcome.FAIL in [one.outcome for one in seen], missing

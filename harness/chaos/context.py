@@ -6,6 +6,7 @@ process. Without it every action refuses: `chaos run` of an experiment by hand b
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,12 +55,19 @@ class ExperimentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 _current: ExperimentConfig | None = None
+_supervisor: int | None = None
 
 
 def enter(config: ExperimentConfig) -> None:
-    """Makes it this process's; there is one experiment a process."""
-    global _current  # noqa: PLW0603 - Chaos Toolkit calls actions by name, with no context
+    """Makes it this process's; there is one experiment a process, whose parent supervises it."""
+    global _current, _supervisor  # noqa: PLW0603 - Chaos Toolkit calls actions by name, with no context
     _current = config
+    _supervisor = os.getppid()
+
+
+def is_supervised() -> bool:
+    """Whether the supervisor lives: an orphan gets another parent (credentials(7))."""
+    return os.getppid() == _supervisor
 
 
 def current() -> ExperimentConfig:

@@ -66,6 +66,7 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
     Raises RefusedError, with nothing touched, where the environment may not be broken now, the
     account lacks a right, or another drill goes on.
     """
+    _refuse_another(options.state)
     clock = HostClock()
     kubernetes = kubernetes_of(name, environment)
     places = Places(options.state)
@@ -158,6 +159,16 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
         )
     show(run, json=options.json)
     return exit_code(judgement.verdict)
+
+
+def _refuse_another(state: Path) -> None:
+    """Before anything is made; the lock that counts is taken later, by drill_lock.going_on."""
+    drill = drill_lock.current(state)
+    if drill is not None:
+        raise RefusedError(
+            f"a drill is already going on: {drill.run} in {drill.environment}, process {drill.pid}",
+            hint=f"harness abort {drill.run}",
+        )
 
 
 def _without_people(plan: GameDayPlan) -> tuple[GameDayPlan, tuple[str, ...]]:

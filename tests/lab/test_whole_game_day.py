@@ -17,6 +17,7 @@ import pytest
 from commands import ROOT, Command
 
 from harness.drivers.clock import wait_until
+from harness.faults.intents import Intents
 from harness.lab.lab import Lab
 
 GAME_DAY = ("game-day", "-e", "lab")
@@ -107,55 +108,51 @@ def test_the_primary_of_postgresql_moves_and_nothing_is_lost(
 
 @pytest.fixture
 def a_drill_in_the_middle(lab: Lab, state: Path, runs: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker is cordoned and drained, and the harness watches."""
-    words = [*("run", *GAME_DAY, "--unattended"), "--runs", str(runs), "--only", "node-drain"]
+    """The checkout's way to Redis is black-holed, and the harness watches for a minute."""
+    assert lab.kubectl.ready()
+    words = [*("run", *GAME_DAY, "--unattended"), "--runs", str(runs)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness", *words],
+        [sys.executable, "-m", "harness", *words, "--only", "dependency-black-hole"],
         cwd=ROOT,
         env={**os.environ, "HARNESS_STATE_DIR": str(state)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     wait_until(
-        lambda: _cordoned(lab) or process.poll() is not None,
-        within_s=240,
-        what="a node cordoned",
+        lambda: Intents(state).open() or process.poll() is not None,
+        within_s=300,
+        what="something broken",
         every_s=0.2,
     )
     assert process.poll() is None
     yield process
     process.kill()
     process.wait()
-    _await_uncordoned(lab)
+    _await_put_back(state)
 
 
-def _cordoned(lab: Lab) -> list[str]:
-    nodes = lab.kubectl.get("nodes")["items"]
-    return [one["metadata"]["name"] for one in nodes if one["spec"].get("unschedulable")]
-
-
-def _await_uncordoned(lab: Lab) -> None:
-    wait_until(lambda: not _cordoned(lab), within_s=60, what="no node cordoned", every_s=0.2)
+def _await_put_back(state: Path) -> None:
+    wait_until(lambda: not Intents(state).open(), within_s=120, what="all put back", every_s=0.2)
 
 
 def test_a_killed_harness_leaves_nothing_broken(
-    a_drill_in_the_middle: subprocess.Popen[bytes], lab: Lab, harness: Command
+    a_drill_in_the_middle: subprocess.Popen[bytes], state: Path, harness: Command
 ) -> None:
-    """SIGKILL in the middle: its watchdog uncordons the node, `recover` finds the rest."""
+    """SIGKILL in the middle: its watchdog puts the routes back, `recover` finds the rest."""
     a_drill_in_the_middle.send_signal(signal.SIGKILL)
     a_drill_in_the_middle.wait()
-    _await_uncordoned(lab)
+    _await_put_back(state)
     harness("recover")
     assert harness("recover").stdout.strip() == "nothing was left behind"
 
 
 def test_abort_puts_everything_back(
-    a_drill_in_the_middle: subprocess.Popen[bytes], lab: Lab, harness: Command
+    a_drill_in_the_middle: subprocess.Popen[bytes], state: Path, harness: Command
 ) -> None:
     """`harness abort` is answered within two seconds; the run ends healed (143)."""
     harness("abort")
     assert a_drill_in_the_middle.wait(timeout=300) == 143
-    assert not _cordoned(lab)
+    assert not Intents(state).open()
 
 
 def test_one_drill_at_a_time(

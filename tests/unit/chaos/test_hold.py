@@ -23,6 +23,13 @@ def test_until_the_deadline_where_nobody_releases(the_drill: Drill) -> None:
     assert hold() == "the deadline"
 
 
+def test_until_the_supervisor_is_gone(the_drill: Drill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An orphan has another parent; what it broke is put back next."""
+    context.enter(the_drill.set(deadline=timedelta(days=1)).config)
+    monkeypatch.setattr("os.getppid", lambda: 1_000_000)
+    assert hold() == "the supervisor is gone"
+
+
 def test_nothing_is_watched_after_a_failure(the_drill: Drill) -> None:
     context.enter(the_drill.set(deadline=timedelta(days=1)).config)
     failed(SurroundingsError("the fault was not seen"))

@@ -19,7 +19,7 @@ def command(state: Path) -> Command:
     """Runs `harness WORDS` on the lab of a state directory, as a user types it."""
 
     def run(
-        *words: str, within_s: float = 300, fails: bool = False
+        *words: str, within_s: float = 300, fails: bool = False, exits: tuple[int, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "harness", *words],
@@ -30,7 +30,8 @@ def command(state: Path) -> Command:
             timeout=within_s,
             check=False,
         )
-        assert (done.returncode != 0) == fails, f"{words}: {done.returncode}\n{done.stderr}"
+        as_expected = done.returncode in exits if exits else (done.returncode != 0) == fails
+        assert as_expected, f"{words}: {done.returncode}\n{done.stderr}"
         return done
 
     return run

@@ -21,7 +21,7 @@ from harness.faults.intents import Intents
 from harness.lab.lab import Lab
 
 GAME_DAY = ("game-day", "-e", "lab")
-_TRIAL_WITHIN_S = 600
+_EXPERIMENT_WITHIN_S = 1500
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
-def _conduct(harness: Command, runs: Path, *only: str, trials: int = 1) -> Any:  # noqa: ANN401 - JSON
-    """The judgement of some experiments; whatever the verdict."""
-    words = [word for one in only for word in ("--only", one)]
-    done = harness(
-        *("run", *GAME_DAY, "--unattended", "--json", "--runs", str(runs), *words),
-        within_s=_TRIAL_WITHIN_S * trials,
-    )
+def _conduct(harness: Command, runs: Path, experiment: str) -> Any:  # noqa: ANN401 - JSON
+    """The judgement of one experiment. INCONCLUSIVE (3) is tried once more, as its user would: on
+    a machine that others use, too, a prober may be late in the wrong moment.
+    """
+    words = ("run", *GAME_DAY, "--unattended", "--json", "--runs", str(runs), "--only", experiment)
+    done = harness(*words, within_s=_EXPERIMENT_WITHIN_S, exits=(0, 3))
+    if done.returncode:
+        done = harness(*words, within_s=_EXPERIMENT_WITHIN_S)
     return json.loads(done.stdout)
 
 
@@ -48,42 +49,29 @@ def _findings(judgement: Any, check: str) -> dict[str, str]:  # noqa: ANN401 - J
     }
 
 
-@pytest.fixture(scope="module")
-def killed(lab: Lab, harness: Command, runs: Path) -> Any:  # noqa: ANN401 - JSON
-    """Five pods deleted and five containers killed, one after the other."""
+@pytest.fixture(scope="module", params=["pod-delete", "container-kill"])
+def killed(request: pytest.FixtureRequest, lab: Lab, harness: Command, runs: Path) -> Any:  # noqa: ANN401
+    """Five pods deleted, or five containers killed."""
     assert lab.kubectl.ready()
-    return _conduct(harness, runs, "pod-delete", "container-kill", trials=4)
+    return _conduct(harness, runs, request.param)
 
 
-def test_pods_and_containers_are_killed_until_it_is_observed(killed: Any) -> None:  # noqa: ANN401
-    """Five trials each, every way in within the RTO, by itself."""
-    times = _findings(killed, "recovery-time")
-    assert times
-    assert set(times.values()) == {"PASS"}
-    assert {scenario for one in times for scenario in (one.split("/")[1],)} == {
-        "pod-delete",
-        "container-kill",
-    }
+def test_it_is_tried_until_it_is_observed(killed: Any) -> None:  # noqa: ANN401 - JSON
+    """Five trials, every way in within the RTO, by itself; nothing lost, all as it was."""
+    for check in ("recovery-time", "recovery-point", "ledger", "left-as-it-was", "put-back"):
+        found = _findings(killed, check)
+        assert found, check
+        assert set(found.values()) == {"PASS"}, (check, found)
     strengths = [
         one["strength"] for one in killed["findings"] if one["id"].startswith("recovery-time/")
     ]
     assert all(strength.startswith("OBSERVED: 5/5") for strength in strengths)
-
-
-def test_nothing_acknowledged_is_lost_and_all_is_as_it_was(killed: Any) -> None:  # noqa: ANN401
-    for check in ("recovery-point", "ledger", "left-as-it-was", "put-back"):
-        found = _findings(killed, check)
-        assert found, check
-        assert set(found.values()) == {"PASS"}, (check, found)
-
-
-def test_every_trial_has_its_prediction_beside_it(killed: Any) -> None:  # noqa: ANN401
-    assert len(killed["recoveries"]) == 10
+    assert len(killed["recoveries"]) == 5
     assert all(one["ways"] for one in killed["recoveries"])
 
 
 def test_the_report_of_a_stored_run_is_made_again(
-    killed: Any,  # noqa: ANN401
+    killed: Any,  # noqa: ANN401 - JSON
     harness: Command,
     runs: Path,
 ) -> None:

@@ -82,6 +82,7 @@ def command(  # noqa: PLR0913 - one for each option
     from harness.cli.showing import show
     from harness.drill.interruption import interruptible
     from harness.drivers.clock import HostClock
+    from harness.errors import InputError
     from harness.faults.places import Places, default_state_directory
     from harness.faults.recover import recover
     from harness.faults.standing import StandingPlatform
@@ -92,6 +93,12 @@ def command(  # noqa: PLR0913 - one for each option
     from harness.suites import load_suite
 
     chosen_seed = secrets.randbits(32) if seed is None else seed
+    chosen = load_suite(suite, suites_directory)
+    if environment == PRACTICE and isinstance(chosen, GameDay):
+        raise InputError(
+            f"suite {suite}: is a game day, and {environment} has no cluster for it",
+            hint=f"harness run {suite} -e lab",
+        )
     if environment == PRACTICE:
         return practise(
             suite,
@@ -106,7 +113,6 @@ def command(  # noqa: PLR0913 - one for each option
     found = environment_named(environment, settings)
     if runs_directory is not None:
         found = msgspec.structs.replace(found, runs=runs_directory)
-    chosen = load_suite(suite, suites_directory)
     if isinstance(chosen, GameDay):
         from harness.cli.drilling import DrillOptions, drill
 

@@ -10,6 +10,7 @@ from harness.chaos.injector import Fault, Injector, current
 from harness.chaos.targets import Targets
 from harness.drivers.kubernetes_objects import Object
 from harness.errors import RefusedError
+from harness.faults import self_heal
 from harness.model.blow import Blow
 from harness.model.cluster import Pod
 from harness.model.fault import RestoreObject
@@ -32,7 +33,7 @@ def change_rollout(
 
     `version`: the template's label of that name; `environment`: variables of its main container to
     set; `image`: of that container. Witness: a pod of the new template is ready.
-    Rollback: the template that it had before.
+    Rollback: the template that it had before. Where Argo CD heals the Deployment, that is paused.
     """
     injector = current()
     targets = Targets(injector.config, injector.cluster)
@@ -66,8 +67,11 @@ def change_rollout(
         within_s=_WITHIN_S,
     )
     # A rolling update keeps what its strategy says; the new version may still be bad in all pods.
-    first = frozenset({f"{pods[0].namespace}/{pods[0].name}"})
-    return list(injector.inject(Blow(action=what, pods=first), [fault]))
+    blow = Blow(action=what, pods=frozenset({f"{pods[0].namespace}/{pods[0].name}"}))
+    # Paused first, and so given back last: Argo CD would undo the change, and then our undoing.
+    injector.guard(blow)
+    self_heal.pause(injector.cluster, deployment, injector.declare)
+    return list(injector.inject(blow, [fault]))
 
 
 def changed(

@@ -522,6 +522,40 @@ def test_another_version_is_rolled_out_and_the_old_template_kept(the_drill: Dril
     assert "checkout-9 of the new template is ready" in fact.witness
 
 
+def test_argo_cd_is_kept_from_undoing_it(the_drill: Drill) -> None:
+    """Its self-heal is paused before the template changes, and so given back after it."""
+    changed = deployment(the_drill)
+    changed["metadata"]["labels"] = {"argocd.argoproj.io/instance": "shop"}
+    the_drill.api.put(
+        "applications",
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"namespace": "argocd", "name": "shop"},
+            "spec": {"syncPolicy": {"automated": {"selfHeal": True}}},
+        },
+    )
+    lives = the_drill.api.lives
+
+    def controller() -> None:
+        lives()
+        template = the_drill.api.get("deployments", "checkout", "shop")["spec"]["template"]
+        if template["metadata"]["labels"]["version"] == "v2":
+            new = running("shop", "checkout-9", "worker-1", app="checkout")
+            new["metadata"]["labels"]["pod-template-hash"] = "new"
+            the_drill.api.put("pods", new)
+
+    the_drill.api.lives = controller
+    rollout.change_rollout("checkout", version="v2")
+    paused, template = inverses(the_drill)
+    assert isinstance(paused, RestoreObject)
+    assert isinstance(template, RestoreObject)
+    assert (paused.kind, paused.name) == ("Application", "shop")
+    assert json.loads(paused.before) == {"selfHeal": True}
+    application = the_drill.api.get("applications", "shop", "argocd")
+    assert not (application["spec"].get("syncPolicy") or {}).get("automated")
+
+
 def test_no_change_is_no_rollout(the_drill: Drill) -> None:
     deployment(the_drill)
     with pytest.raises(RefusedError, match="is so already"):

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.chaos.context import ExperimentConfig
 from harness.drivers import process
+from harness.drivers.growing_file import GrowingFile
 from harness.model.codec import to_indented_json
 from harness.model.history import Event, ExperimentEnded
 
@@ -25,7 +26,7 @@ class ExperimentProcess:
         self._config = config
         self._artefacts = artefacts
         self._log = directory / "experiment.log"
-        self._offset = 0
+        self._facts = GrowingFile(config.facts)
         file = directory / "experiment.json"
         file.write_bytes(to_indented_json(config))
         self._child = process.start(
@@ -36,15 +37,8 @@ class ExperimentProcess:
         self._decoder = msgspec.json.Decoder(Event)
 
     def facts(self) -> tuple[Event, ...]:
-        """The whole lines that were appended since the last call."""
-        if not self._config.facts.exists():
-            return ()
-        with self._config.facts.open("rb") as file:
-            file.seek(self._offset)
-            content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return tuple(self._decoder.decode(line) for line in whole.splitlines())
+        """What it appended since the last call."""
+        return tuple(self._decoder.decode(line) for line in self._facts.fresh())
 
     def exit_code(self) -> int | None:
         """None while it runs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +17,13 @@ from harness.cli.clients import Clients
 from harness.cli.exit import exit_code
 from harness.cli.game_day_planning import connect, kubernetes_of, missing_rights, plan_of
 from harness.cli.ground import Ground
-from harness.cli.ledgers_left import drop_ledgers_left
+from harness.cli.left_behind import clear_away
 from harness.cli.person import person
 from harness.cli.recording import recorded
 from harness.cli.showing import show
 from harness.drill.game_day import GameDaySurroundings, conduct_game_day
 from harness.drill.interruption import interruptible
 from harness.drill.recorder import Recorder
-from harness.drivers import roles
 from harness.drivers.clock import HostClock
 from harness.drivers.kubernetes import Cluster
 from harness.errors import RefusedError
@@ -35,10 +33,8 @@ from harness.faults.healing import Healing
 from harness.faults.intents import Intents
 from harness.faults.lease import DrillLease, holder
 from harness.faults.places import Places
-from harness.faults.recover import recover
 from harness.model.game_day import GameDay, GameDayPlan
 from harness.model.run import Setting
-from harness.model.workload import PostgresqlWorkload
 from harness.report.progress import Narrator
 from harness.report.scene import GameDayScreen
 from harness.settings import Environment, Kubernetes
@@ -66,7 +62,7 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
     Raises RefusedError, with nothing touched, where the environment may not be broken now, the
     account lacks a right, or another drill goes on.
     """
-    _refuse_another(options.state)
+    drill_lock.refuse_another(options.state)
     clock = HostClock()
     kubernetes = kubernetes_of(name, environment)
     places = Places(options.state)
@@ -79,11 +75,7 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
             drill_lock.acknowledge(options.state, run.path.name, [one.action for one in broken])
 
     with interruptible(told), Narrator(clock) as narrator:
-        _, failed = drop_ledgers_left(places)
-        for line in failed:
-            narrator.warning(f"a killed harness's ledger is left: {line}")
-        for line in recover(places):
-            narrator.step(f"left behind by a killed harness: {line}")
+        clear_away(places, narrator)
         cluster, access = connect(kubernetes)
         plan = plan_of(
             suite,
@@ -98,9 +90,6 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
         )
         plan, notes = _without_people(plan) if options.unattended else (plan, ())
         _refuse_where_it_may_not_be_broken(name, kubernetes, plan, cluster, options)
-        for workload in environment.workloads:
-            if isinstance(workload, PostgresqlWorkload):
-                os.environ.update(roles.libpq_environment(workload))
         screen = GameDayScreen(narrator)
 
         def perform(run: RunDirectory, record: Recorder) -> None:
@@ -159,16 +148,6 @@ def drill(suite: GameDay, name: str, environment: Environment, options: DrillOpt
         )
     show(run, json=options.json)
     return exit_code(judgement.verdict)
-
-
-def _refuse_another(state: Path) -> None:
-    """Before anything is made; the lock that counts is taken later, by drill_lock.going_on."""
-    drill = drill_lock.current(state)
-    if drill is not None:
-        raise RefusedError(
-            f"a drill is already going on: {drill.run} in {drill.environment}, process {drill.pid}",
-            hint=f"harness abort {drill.run}",
-        )
 
 
 def _without_people(plan: GameDayPlan) -> tuple[GameDayPlan, tuple[str, ...]]:

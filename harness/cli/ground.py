@@ -9,24 +9,22 @@ from pathlib import Path
 
 from harness.chaos.context import ExperimentConfig
 from harness.chaos.supervisor import ExperimentProcess
-from harness.drivers import roles
+from harness.drivers import roles, wholeness
 from harness.drivers.kubernetes import Cluster
-from harness.errors import HarnessError, SurroundingsError
+from harness.errors import HarnessError
 from harness.faults.healing import Healing
 from harness.model.cluster import ClusterAccess, Pod, Snapshot
 from harness.model.game_day import ExperimentTrial, GameDayPlan
 from harness.model.history import GuardsChecked, RolledBack
 from harness.model.workload import (
-    BrokerWorkload,
     PostgresqlWorkload,
     RedisWorkload,
-    Workload,
 )
 from harness.ports import Sighting, WaysIn
 from harness.store import RunDirectory
 
-_ROLLBACK_RESERVE = timedelta(minutes=10)
-"""Beyond the watch of a trial, before its intents expire and anybody may undo them."""
+_HOLDS_LONGER = timedelta(minutes=10)
+"""How much longer than its watch an experiment holds by itself, where nobody releases it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +45,7 @@ class Ground:
     """Starts the probers of a trial."""
 
     may_go_on: Callable[[], str | None]
-    """Why the drill may not go on: the lease is lost, the window ends; None: it may."""
+    """Why the drill may not go on, as where its lease is lost; None: it may."""
 
     def guards(self, trial: ExperimentTrial) -> GuardsChecked:
         """That the drill may go on, that the cluster is the planned one, and that it is whole:
@@ -101,7 +99,7 @@ class Ground:
                 facts=place / "facts.jsonl",
                 journal=place / "journal.json",
                 release=place / "release",
-                deadline=trial.watch + _ROLLBACK_RESERVE,
+                deadline=trial.watch + _HOLDS_LONGER,
             ),
             place,
             self.run.artefacts,
@@ -150,55 +148,15 @@ class Ground:
         )
 
     def whole(self) -> tuple[str, ...]:
-        """Nodes that are not Ready or cordoned, pods that do not serve, replicas that do not
-        follow; none: the platform is as it should be.
-        """
-        nodes = self.cluster.nodes()
-        if not nodes:
-            return ("the API knows no node",)
-        missing = [f"node {one.name} is not Ready" for one in nodes if not one.ready]
-        missing += [f"node {one.name} is cordoned" for one in nodes if one.unschedulable]
-        for workload in self.plan.workloads:
-            missing += self._missing(workload)
-        return tuple(missing)
-
-    def _missing(self, workload: Workload) -> list[str]:
-        pods = self.cluster.pods(workload.namespace, workload.pods)
-        if not pods:
-            return [f"{workload.id}: no pod has {workload.pods} in {workload.namespace}"]
-        missing = [
-            f"{workload.id}: pod {one.name} is not ready" for one in pods if not _serves(one)
-        ]
-        match workload:
-            case PostgresqlWorkload():
-                members = roles.postgres_members(workload, pods)
-                try:
-                    primary = roles.the_primary(workload, members)
-                except SurroundingsError as error:
-                    return [*missing, str(error)]
-                if primary.streaming < len(pods) - 1:
-                    missing.append(
-                        f"{workload.id}: {primary.streaming} of {len(pods) - 1} replicas stream"
-                    )
-            case RedisWorkload():
-                access = roles.access_of(workload)
-                missing += [
-                    f"{workload.id}: {one}"
-                    for one in roles.cluster_problems(workload, pods, access)
-                ]
-                missing += [
-                    f"{workload.id}: slots {shard.slots} have no replica"
-                    for shard in roles.redis_shards(workload, pods, access)
-                    if not shard.replicas
-                ]
-            case BrokerWorkload():
-                missing += [
-                    f"{workload.id}: {one}"
-                    for one in roles.cluster_problems(workload, pods, roles.access_of(workload))
-                ]
-            case _:
-                pass
-        return missing
+        """What is missing of nodes and workloads; none: the platform is as it should be."""
+        return (
+            *wholeness.lacks_of_nodes(self.cluster),
+            *(
+                line
+                for workload in self.plan.workloads
+                for line in wholeness.lacks_of_workload(self.cluster, workload)
+            ),
+        )
 
     def _another_cluster(self) -> Sequence[str]:
         self.cluster.require(self.plan.cluster.uid)

@@ -12,13 +12,13 @@ import click
 from harness.calibrations import cited
 from harness.cli.concrete import ledger_of
 from harness.cli.exit import FAILED, exit_code
+from harness.cli.left_behind import clear_away
 from harness.cli.planning import plan_for
 from harness.cli.rehearsal import Rehearsal, rehearse
 from harness.cli.showing import show
 from harness.drill.interruption import interruptible
 from harness.drivers.clock import HostClock
 from harness.faults.places import Places, default_state_directory
-from harness.faults.recover import recover
 from harness.judge.calibration import named_by
 from harness.model.plan import Plan
 from harness.model.run import Setting
@@ -45,8 +45,7 @@ def practice_platform(scale: float) -> Iterator[tuple[Practice, Places, Narrator
     """A platform of one's own for the length of a block, healed also where it is interrupted."""
     places = Places(default_state_directory())
     with interruptible(), Narrator(HostClock()) as narrator:
-        for line in recover(places):
-            narrator.step(f"left behind by a killed harness: {line}")
+        clear_away(places, narrator)
         with (
             places.borrowed("practice") as place,
             Practice.running(place, scale, HostClock(), narrator.step) as practice,

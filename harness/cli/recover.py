@@ -40,7 +40,6 @@ def command(state: Path, settings: Path, *, dry_run: bool) -> None:
     failed: list[str] = []
     steps: tuple[Callable[[], tuple[list[str], list[str]]], ...] = (
         partial(_faults, state, dry_run=dry_run),
-        partial(_ledgers, state, dry_run=dry_run),
         partial(_places, state, settings, dry_run=dry_run),
         partial(_half_made_lab, state, dry_run=dry_run),
     )
@@ -83,15 +82,6 @@ def _faults(state: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:
     return done, failed
 
 
-def _ledgers(state: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:
-    """What killed game days wrote into databases; before their places go, which say what."""
-    if dry_run or not Places.are_at(state):
-        return [], []
-    from harness.cli.ledgers_left import drop_ledgers_left
-
-    return drop_ledgers_left(Places(state))
-
-
 def _enter_the_lab(state: Path) -> None:
     """Where a drill reached the lab's cluster from inside its network, so must whoever heals."""
     from harness.errors import InputError
@@ -106,10 +96,11 @@ def _enter_the_lab(state: Path) -> None:
 
 
 def _places(state: Path, settings: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:
-    from harness.faults.recover import recover
+    from harness.cli.left_behind import cleared
     from harness.settings import scratch_directories
 
     done: list[str] = []
+    failed: list[str] = []
     for where in dict.fromkeys((state, *scratch_directories(settings))):
         if not Places.are_at(where):
             continue
@@ -117,8 +108,10 @@ def _places(state: Path, settings: Path, *, dry_run: bool) -> tuple[list[str], l
         if dry_run:
             done += [f"would remove {place.directory}" for place in places.abandoned()]
         else:
-            done += recover(places)
-    return done, []
+            lines, failures = cleared(places)
+            done += lines
+            failed += failures
+    return done, failed
 
 
 def _half_made_lab(state: Path, *, dry_run: bool) -> tuple[list[str], list[str]]:

@@ -76,6 +76,7 @@ def command(  # noqa: PLR0913 - one for each option
 
     from harness.calibrations import cited
     from harness.cli.environments import environment_named
+    from harness.cli.left_behind import clear_away
     from harness.cli.planning import plan_for
     from harness.cli.practising import practise
     from harness.cli.rehearsal import Rehearsal, rehearse
@@ -84,7 +85,6 @@ def command(  # noqa: PLR0913 - one for each option
     from harness.drivers.clock import HostClock
     from harness.errors import InputError
     from harness.faults.places import Places, default_state_directory
-    from harness.faults.recover import recover
     from harness.faults.standing import StandingPlatform
     from harness.model.game_day import GameDay
     from harness.model.run import Setting
@@ -144,8 +144,8 @@ def command(  # noqa: PLR0913 - one for each option
     places = Places(default_state_directory())
     scratch = Places(found.scratch) if found.scratch else places
     with interruptible(), Narrator(HostClock()) as narrator:
-        for line in (*recover(places), *recover(scratch)):
-            narrator.step(f"left behind by a killed harness: {line}")
+        for where in dict.fromkeys((places, scratch)):
+            clear_away(where, narrator)
         run, judgement = rehearse(
             plan,
             Rehearsal(

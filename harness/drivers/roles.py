@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -123,19 +123,10 @@ def redis_shards(
     """
 
     def ask(pod: Pod) -> tuple[bool, int, tuple[Shard, ...]] | None:
-        if not pod.address:
-            return None
-        deadline_ns = _CLOCK.monotonic_ns() + within_ns
         try:
-            node = BoundedRedis.connect(
-                (pod.address, workload.port), access, deadline_ns=deadline_ns
+            info, nodes = _ask_redis(
+                workload, pod, access, [("CLUSTER", "INFO"), ("CLUSTER", "NODES")], within_ns
             )
-            try:
-                info, nodes = node.exchange(
-                    [("CLUSTER", "INFO"), ("CLUSTER", "NODES")], deadline_ns=deadline_ns
-                )
-            finally:
-                node.close()
         except SurroundingsError:
             return None
         fields = _info(info)
@@ -154,17 +145,8 @@ def cluster_problems(
     """What each node says is wrong with the cluster: its state, its slots; none: all is well."""
 
     def ask(pod: Pod) -> str | None:
-        deadline_ns = _CLOCK.monotonic_ns() + WITHIN_NS
-        if not pod.address:
-            return f"{pod.name}: no address"
         try:
-            node = BoundedRedis.connect(
-                (pod.address, workload.port), access, deadline_ns=deadline_ns
-            )
-            try:
-                (info,) = node.exchange([("CLUSTER", "INFO")], deadline_ns=deadline_ns)
-            finally:
-                node.close()
+            (info,) = _ask_redis(workload, pod, access, [("CLUSTER", "INFO")])
         except SurroundingsError as error:
             return f"{pod.name}: {error}"
         fields = _info(info)
@@ -209,11 +191,22 @@ def access_of(workload: RedisWorkload | BrokerWorkload) -> Access:
     return Access()
 
 
-def libpq_environment(workload: PostgresqlWorkload) -> Mapping[str, str]:
-    """What libpq must find in the environment to be let in."""
-    if workload.password_file is None:
-        return {}
-    return {"PGPASSFILE": str(workload.password_file.expanduser())}
+def _ask_redis(
+    workload: RedisWorkload | BrokerWorkload,
+    pod: Pod,
+    access: Access,
+    commands: Sequence[Sequence[str]],
+    within_ns: int = WITHIN_NS,
+) -> list[Reply]:
+    """A pod's own server's replies, past every Service; errors of BoundedRedis where it is away."""
+    if not pod.address:
+        raise SurroundingsError("no address")
+    deadline_ns = _CLOCK.monotonic_ns() + within_ns
+    node = BoundedRedis.connect((pod.address, workload.port), access, deadline_ns=deadline_ns)
+    try:
+        return node.exchange(commands, deadline_ns=deadline_ns)
+    finally:
+        node.close()
 
 
 def _info(reply: Reply) -> dict[str, str]:

@@ -77,6 +77,15 @@ def going_on(state: Path, run: str, environment: str, *, cluster_uid: str = "") 
             (state / _DRILL).unlink(missing_ok=True)
 
 
+def refuse_another(state: Path) -> None:
+    """RefusedError where a drill goes on, before anything is made; the lock that counts is taken by
+    `going_on`.
+    """
+    drill = current(state)
+    if drill is not None:
+        raise _refusal(drill)
+
+
 def acknowledge(state: Path, run: str, putting_back: Sequence[str]) -> None:
     """Answers `harness abort`: called as soon as the signal arrived, before anything is undone."""
     stopping = Stopping(run=run, putting_back=tuple(putting_back))
@@ -133,13 +142,16 @@ def _lock(lock: IO[str], state: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        drill = current(state)
-        told = (
-            f"{drill.run} in {drill.environment}, process {drill.pid}, since {drill.since:%H:%M:%S}"
-            if drill
-            else "it begins just now"
-        )
-        raise RefusedError(
-            f"a drill is already going on: {told}",
-            hint=f"harness abort {drill.run}" if drill else "harness abort",
-        ) from None
+        raise _refusal(current(state)) from None
+
+
+def _refusal(drill: Drill | None) -> RefusedError:
+    told = (
+        f"{drill.run} in {drill.environment}, process {drill.pid}, since {drill.since:%H:%M:%S}"
+        if drill
+        else "it begins just now"
+    )
+    return RefusedError(
+        f"a drill is already going on: {told}",
+        hint=f"harness abort {drill.run}" if drill else "harness abort",
+    )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.drivers import detached, shared_memory
 from harness.drivers.seaweedfs_sockets import remove_dead_sockets
 from harness.faults.places import Place, Places
 
 
-def recover(places: Places) -> tuple[str, ...]:
+def recover(
+    places: Places, *, ready: Callable[[Place], bool] = lambda _place: True
+) -> tuple[str, ...]:
     """Removes every place whose owner is gone; a line for each thing that was removed.
 
-    Raises HealError where something cannot be removed; its declaration then stays.
+    A place that is not ready to go stays. Raises HealError where something cannot be removed; its
+    declaration then stays.
     """
-    done = tuple(line for place in places.abandoned() for line in clear(places, place))
+    done = tuple(
+        line for place in places.abandoned() if ready(place) for line in clear(places, place)
+    )
     if done:
         remove_dead_sockets()
     return done

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 
+from harness.drivers.growing_file import GrowingFile
 from harness.model.history import Observation, Outcome
 from harness.model.instant import nanoseconds
 from harness.model.subscription import Published, Received, SubscriptionEvent
@@ -21,30 +20,6 @@ _SPARE_INTERVALS = 5
 
 _WRITTEN_NS = 100_000_000
 """From hearing a message to its line in the file, at the most."""
-
-
-class GrowingFile:
-    """A file of lines that another process appends to."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-
-    @property
-    def begun(self) -> bool:
-        """Whether a whole line was read."""
-        return self._offset > 0
-
-    def fresh(self) -> Iterator[bytes]:
-        """The whole lines that were appended since the last call."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        yield from whole.splitlines()
 
 
 class _Answers:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.drivers.redis import OPEN, Access
+from harness.drivers.redis import Access
 from harness.drivers.redis_slots import Address
 from harness.ledger.naming import LEDGER
 from harness.model.game_day import Way
@@ -221,10 +221,3 @@ def _of_http(workload: HttpWorkload, found: ResolvedAddress) -> Iterator[tuple[W
         expect_status=workload.expect_status,
     )
     yield Way.HTTP, f"{workload.method} {workload.path}", asked
-
-
-def access_of(workload: RedisWorkload) -> Access:
-    """How a Redis workload is reached."""
-    if workload.user is None and workload.password_file is None:
-        return OPEN
-    return Access(username=workload.user, password_file=workload.password_file)

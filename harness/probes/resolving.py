@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from harness.drivers.bounded_postgres import BoundedPostgres
 from harness.drivers.clock import HostClock, wait_until
 from harness.drivers.redis_slots import Routes
+from harness.drivers.roles import access_of
 from harness.errors import DeadlineExceededError, InputError, SurroundingsError
 from harness.model.cluster import ClusterAccess
 from harness.model.workload import (
@@ -24,7 +25,6 @@ from harness.probes.of_workloads import (
     ResolvedAddress,
     ResolvedPostgresql,
     ResolvedRedis,
-    access_of,
 )
 
 _CLOCK = HostClock()

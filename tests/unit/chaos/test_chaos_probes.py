@@ -64,14 +64,14 @@ def test_no_node_is_not_all_nodes(the_drill: Drill) -> None:
     for node in ("worker-1", "worker-2", "worker-3"):
         del the_drill.api.objects["nodes", "", node]
     the_drill.api.lives = lambda: None
-    with pytest.raises(SurroundingsError, match="there is no node"):
+    with pytest.raises(SurroundingsError, match="the API knows no node"):
         probes.nodes_ready()
 
 
 def test_a_node_that_is_not_ready_or_cordoned(the_drill: Drill) -> None:
     the_drill.machines.kill(["worker-1"])
     the_drill.injector.cluster.set_unschedulable("worker-2", True)
-    with pytest.raises(SurroundingsError, match="worker-1 is not Ready; worker-2 is cordoned"):
+    with pytest.raises(SurroundingsError, match="worker-1 is not Ready; node worker-2 is cordoned"):
         probes.nodes_ready()
 
 

@@ -9,12 +9,13 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.drivers.growing_file import GrowingFile
 from harness.model.codec import to_json
 from harness.model.history import Observation, Outcome
 from harness.model.instant import Instant
 from harness.model.subscription import Published, Received, Subscribed, Unsubscribed
 from harness.probes.config import KubernetesRead, ProbeConfig
-from harness.probes.following import Followed, FollowedSubscriptions, GrowingFile
+from harness.probes.following import Followed, FollowedSubscriptions
 from harness.probes.subscriptions import SubscriptionsConfig
 
 MS = 1_000_000

@@ -1,0 +1,30 @@
+"""Reads the whole lines that another process appends to a file, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class GrowingFile:
+    """A file of lines that another process appends to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a whole line was read."""
+        return self._offset > 0
+
+    def fresh(self) -> Iterator[bytes]:
+        """The whole lines that were appended since the last call."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        yield from whole.splitlines()

@@ -6,21 +6,28 @@ import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from harness.errors import InputError, RecordError
+from harness.model import sample
+from harness.model.autoscaling import Sighting
 from harness.model.codec import from_json, to_indented_json
 from harness.model.game_day import GameDayPlan
 from harness.model.history import (
     Entry,
     History,
+    LoadInjected,
     Observation,
     ProbesRecorded,
     SubscriptionsRecorded,
+    TimelineRecorded,
 )
 from harness.model.judgement import Judgement
+from harness.model.load_test import LoadPlan
 from harness.model.plan import Plan, RunPlan
 from harness.model.run import RunRecord
 from harness.model.subscription import SubscriptionEvent
@@ -42,6 +49,7 @@ class RunDirectory:
         self.observations = path / "observations"
         self.ledger = path / "ledger"
         self.artefacts = path / "artefacts"
+        self.baseline = path / "baseline"
         self.verdict = path / "verdict.json"
         self.report = path / "report.html"
         self.junit = path / "junit.xml"
@@ -114,8 +122,11 @@ class RunDirectory:
 
         One without a word of what it plans is of before there were game days.
         """
-        if _read(self.plan, _PlanTag).plan == _tag(GameDayPlan):
+        tag = _read(self.plan, _PlanTag).plan
+        if tag == _tag(GameDayPlan):
             return _read(self.plan, GameDayPlan)
+        if tag == _tag(LoadPlan):
+            return _read(self.plan, LoadPlan)
         return _read(self.plan, Plan)
 
     def read_judgement(self) -> Judgement:
@@ -155,6 +166,33 @@ class RunDirectory:
             )
             for entry in history.entries
             if isinstance(entry.fact, SubscriptionsRecorded)
+        }
+
+    def read_samples(self, history: History) -> dict[str, npt.NDArray[Any]]:
+        """Name of a file of samples -> its array, in the order of the ends of requests.
+
+        A last sample that is torn, of a generator that was killed, is left out.
+        """
+        files = [
+            name
+            for entry in history.entries
+            if isinstance(entry.fact, LoadInjected)
+            for name in entry.fact.samples
+        ]
+        found = {}
+        for name in files:
+            content = _bytes(self.observations / name)
+            whole = len(content) // sample.DTYPE.itemsize
+            found[name] = np.frombuffer(content, dtype=sample.DTYPE, count=whole)
+        return found
+
+    def read_timelines(self, history: History) -> dict[str, tuple[Sighting, ...]]:
+        """Name of a timeline's file -> its looks, in their order."""
+        decoder = msgspec.json.Decoder(Sighting)
+        return {
+            entry.fact.file: self._read_lines(entry.fact.file, decoder)
+            for entry in history.entries
+            if isinstance(entry.fact, TimelineRecorded)
         }
 
     def read_observations(self, file: str) -> tuple[Observation, ...]:

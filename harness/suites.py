@@ -7,11 +7,12 @@ from pathlib import Path
 from harness.decoding import read_yaml
 from harness.errors import InputError
 from harness.model.game_day import GameDay
+from harness.model.load_test import LoadTest
 from harness.model.suite import Suite
 
 
-def load_suite(name: str, directory: Path) -> Suite | GameDay:
-    """The suite of that name, or in that file: restores or a game day, as its `kind` says.
+def load_suite(name: str, directory: Path) -> Suite | GameDay | LoadTest:
+    """The suite of that name, or in that file; its `kind` says what it rehearses.
 
     Raises InputError where there is none, or where its name is not its file's.
     """
@@ -22,7 +23,7 @@ def load_suite(name: str, directory: Path) -> Suite | GameDay:
             f"suite: got {name!r}, expected one of {directory}: {known}",
             hint=f"ls {directory}",
         )
-    suite: Suite | GameDay = read_yaml(path, Suite | GameDay)
+    suite: Suite | GameDay | LoadTest = read_yaml(path, Suite | GameDay | LoadTest)
     if suite.suite != path.stem:
         raise InputError(f"{path}: $.suite: got {suite.suite!r}, expected {path.stem!r}")
     return suite

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from harness.judge.compose import judge
 from harness.judge.game_day.compose import judge_game_day
+from harness.judge.load.compose import judge_load_test
+from harness.judge.load.evidence import LoadRun
 from harness.ledger.evidence import read_ledgers, read_read_backs
 from harness.model.codec import to_indented_json
 from harness.model.game_day import GameDayPlan
+from harness.model.history import History
 from harness.model.judgement import Judgement
+from harness.model.load_test import LoadPlan
+from harness.model.plan import Plan
 from harness.report.html import render_html
 from harness.report.junit import render_junit
 from harness.report.openmetrics import read_last_success, render_metrics
@@ -32,10 +39,33 @@ def judgement_of(run: RunDirectory) -> Judgement:
     history, plan = run.read_history(), run.read_plan()
     ledgers = read_ledgers(run.ledger, history)
     read_backs = read_read_backs(run.ledger, history)
-    if isinstance(plan, GameDayPlan):
-        heard = run.read_subscriptions(history)
-        return judge_game_day(plan, history, ledgers, read_backs, heard)
-    return judge(plan, history, ledgers, read_backs)
+    match plan:
+        case GameDayPlan():
+            heard = run.read_subscriptions(history)
+            return judge_game_day(plan, history, ledgers, read_backs, heard)
+        case LoadPlan():
+            return judge_load_test(load_run(run, plan, history))
+        case Plan():
+            return judge(plan, history, ledgers, read_backs)
+
+
+def load_run(run: RunDirectory, plan: LoadPlan, history: History) -> LoadRun:
+    """The evidence of a load test, with that of the version that it is compared with."""
+    before = None
+    if plan.baseline is not None:
+        earlier = RunDirectory(run.baseline)
+        earlier_plan = earlier.read_plan()
+        if isinstance(earlier_plan, LoadPlan):
+            # Its own baseline is its own matter.
+            earlier_plan = msgspec.structs.replace(earlier_plan, baseline=None)
+            before = load_run(earlier, earlier_plan, earlier.read_history())
+    return LoadRun(
+        plan=plan,
+        history=history,
+        samples=run.read_samples(history),
+        timelines=run.read_timelines(history),
+        before=before,
+    )
 
 
 def report_of(run: RunDirectory) -> Report:

@@ -18,6 +18,7 @@ from harness.model.subject import (
     RedisRepository,
     Subject,
 )
+from harness.model.suite import Suite
 from harness.settings import PRACTICE, load_environment
 from harness.suites import load_suite
 from harness.targets import load_targets
@@ -40,9 +41,10 @@ def plan_for(  # noqa: PLR0913 - what a plan is made of
     """
     practice = environment == PRACTICE
     chosen = load_suite(suite, suites)
-    if isinstance(chosen, GameDay):
+    if not isinstance(chosen, Suite):
+        what = "game day" if isinstance(chosen, GameDay) else "load test"
         raise InputError(
-            f"suite {suite}: is a game day, and {environment} has no cluster for it",
+            f"suite {suite}: is a {what}, and {environment} has no cluster for it",
             hint=f"harness run {suite} -e lab",
         )
     return make_plan(

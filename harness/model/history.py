@@ -13,6 +13,7 @@ import msgspec
 
 from harness.model.game_day import Way
 from harness.model.instant import Bracket, Instant
+from harness.model.quota import Filled
 from harness.model.subject import Region
 from harness.model.suite import Level
 
@@ -451,6 +452,78 @@ class ManualStepEnded(
     note: str = ""
 
 
+class LoadInjected(_Value, frozen=True, kw_only=True, tag_field="event", tag="load-injected"):
+    """A load ended: its samples are whole, or `error` says why not."""
+
+    trial: str
+    step: str
+    """Of a search: `4-replicas-7`, its seventh rate; else empty."""
+
+    began: Instant
+    """The zero of the samples' times."""
+
+    scheduled: int
+    """Arrivals that the schedule has; what was sent and answered is in the samples."""
+
+    lasts_s: float
+    rate: float | None
+    """Requests per second, where it is one all the time."""
+
+    workers: int
+    """Processes that were to inject it."""
+
+    samples: tuple[str, ...]
+    """Names of the files of samples, one of each worker that was heard of to its end."""
+
+    lost_workers: tuple[str, ...] = ()
+    """Workers that ended too early, and how."""
+
+    generator_cpu_s: float | None = None
+    """CPU time of all that injected."""
+
+    closed_loop: bool = False
+    """A user's own locustfile: it waited for answers."""
+
+    replicas: int | None = None
+    """That the service was held at; None: its autoscaler was free."""
+
+    error: str | None = None
+
+
+class TimelineRecorded(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="timeline-recorded"
+):
+    """The cluster was looked at during a trial: a file of model.autoscaling.Sighting."""
+
+    trial: str
+    file: str
+    looks: int
+    error: str | None = None
+
+
+class ReplicasHeld(_Value, frozen=True, kw_only=True, tag_field="event", tag="replicas-held"):
+    """The autoscaler was held at so many replicas, and so many were ready; else `error`."""
+
+    trial: str
+    replicas: int
+    began_ns: int
+    ready_ns: int | None
+    error: str | None = None
+
+
+class QuotasFilled(_Value, frozen=True, kw_only=True, tag_field="event", tag="quotas-filled"):
+    """Namespaces were filled on fake nodes of this size, until their quotas refused."""
+
+    trial: str
+    nodes: int
+    node_cores: float
+    node_memory: float
+    """Bytes."""
+
+    filled: tuple[Filled, ...]
+    error: str | None = None
+
+
 class TrialStarted(_Value, frozen=True, kw_only=True, tag_field="event", tag="trial-started"):
     """A trial begins: nothing of it has been touched yet."""
 
@@ -494,6 +567,10 @@ Event = (
     | ClusterCompared
     | SubscriptionsRecorded
     | ManualStepEnded
+    | LoadInjected
+    | TimelineRecorded
+    | ReplicasHeld
+    | QuotasFilled
     | TrialStarted
     | TrialEnded
     | RunEnded

@@ -9,6 +9,7 @@ import msgspec
 
 from harness.model.game_day import Way
 from harness.model.history import Outcome, Phase
+from harness.model.load_judgement import LoadSummary
 from harness.model.subject import Region
 from harness.model.suite import Level
 from harness.model.verdict import Finding, Verdict
@@ -348,3 +349,6 @@ class Judgement(_Value, frozen=True, kw_only=True):
 
     deviations: tuple[str, ...] = ()
     """What did not go as planned, in the order in which it happened."""
+
+    load: LoadSummary | None = None
+    """Of a load test."""

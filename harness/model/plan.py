@@ -7,9 +7,10 @@ from datetime import timedelta
 import msgspec
 
 from harness.model.game_day import GameDayPlan
+from harness.model.load_test import LoadPlan
 from harness.model.subject import Region, Subject
 from harness.model.suite import Loss, PointChoice, Verification
-from harness.model.target import Kind, RecoveryPoint, RecoveryTime, Target, Volume
+from harness.model.target import LOAD, Kind, RecoveryPoint, RecoveryTime, Target, Volume
 from harness.model.workload import KUBERNETES
 
 
@@ -64,26 +65,34 @@ class Plan(_Value, frozen=True, kw_only=True, tag_field="plan", tag="restores"):
         raise KeyError(subject_id)
 
 
-RunPlan = Plan | GameDayPlan
+RunPlan = Plan | GameDayPlan | LoadPlan
 """What a run's plan.json holds; its field `plan` says which."""
 
 
 def subjects(plan: RunPlan) -> dict[str, Kind]:
     """Every subject of a plan with its kind, in its order: what can be restored, or what clients
-    use and the Kubernetes API, which every cluster has.
+    use and the Kubernetes API, which every cluster has; of a load test the service that is driven.
     """
     if isinstance(plan, Plan):
         return {subject.id: subject.kind for subject in plan.subjects}
-    workloads = {workload.id: workload.target_kind for workload in plan.workloads}
+    served = (plan.workload,) if isinstance(plan, LoadPlan) else plan.workloads
+    workloads = {workload.id: workload.target_kind for workload in served}
     return {**workloads, KUBERNETES: Kind.KUBERNETES}
 
 
 def answerable(plan: RunPlan) -> tuple[Target, ...]:
     """The targets that a run of the plan can show to be met or missed.
 
-    A volume is no promise to keep; a game day looks at recovery alone, not at backups.
+    A volume is no promise to keep; a game day looks at recovery alone, not at backups; a load test
+    at what is promised under load.
     """
-    if isinstance(plan, Plan):
-        return tuple(one for one in plan.targets if not isinstance(one.objective, Volume))
-    recovery = (RecoveryTime, RecoveryPoint)
-    return tuple(one for one in plan.targets if isinstance(one.objective, recovery))
+    match plan:
+        case Plan():
+            return tuple(
+                one for one in plan.targets if not isinstance(one.objective, (Volume, *LOAD))
+            )
+        case GameDayPlan():
+            recovery = (RecoveryTime, RecoveryPoint)
+            return tuple(one for one in plan.targets if isinstance(one.objective, recovery))
+        case LoadPlan():
+            return tuple(one for one in plan.targets if isinstance(one.objective, LOAD))

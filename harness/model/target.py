@@ -87,6 +87,86 @@ class Volume(_Value, frozen=True, kw_only=True, tag_field="kind", tag="volume"):
         bytes_of(self.size)
 
 
+class Latency(_Value, frozen=True, kw_only=True, tag_field="kind", tag="latency"):
+    """How long an answer takes, from when its user asked."""
+
+    at_most: timedelta
+    percentile: float = 95
+    """Of all requests, percent: the document's "response time" without one is read as this."""
+
+
+class ErrorRate(_Value, frozen=True, kw_only=True, tag_field="kind", tag="error-rate"):
+    """The share of requests without a right answer."""
+
+    at_most: float
+
+
+class Availability(_Value, frozen=True, kw_only=True, tag_field="kind", tag="availability"):
+    """The share of the time in which the service is usable: seconds in which most requests were
+    answered right. By requests it would contradict an error rate of more than 1 - `at_least`.
+    """
+
+    at_least: float
+
+
+class AutoscalerRange(_Value, frozen=True, kw_only=True, tag_field="kind", tag="autoscaler-range"):
+    """From how many replicas to how many an autoscaler goes."""
+
+    minimum: int
+    maximum: int
+
+
+class AutoscalerUtilization(
+    _Value, frozen=True, kw_only=True, tag_field="kind", tag="autoscaler-utilization"
+):
+    """What share of its request a service's pods shall use of one resource."""
+
+    resource: Literal["cpu", "memory"]
+    percent: int
+
+
+class ScalingPeriod(_Value, frozen=True, kw_only=True, tag_field="kind", tag="scaling-period"):
+    """A period of an autoscaler. It may be meant as a stabilisation window, as the period of a
+    policy, or as the time that scaling takes: each is judged, and named.
+    """
+
+    direction: Literal["up", "down"]
+    period: timedelta
+
+
+class Replicas(_Value, frozen=True, kw_only=True, tag_field="kind", tag="replicas"):
+    """How many replicas each service has in one environment."""
+
+    namespaces: str
+    """Glob of the namespaces' names: `*-prod`."""
+
+    count: int
+
+
+class Quota(_Value, frozen=True, kw_only=True, tag_field="kind", tag="quota"):
+    """What may be asked for in all."""
+
+    cores: float
+    memory: str
+    """`100Gi`."""
+
+    namespace: str | None = None
+    """None: of all namespaces together."""
+
+    def __post_init__(self) -> None:
+        bytes_of(self.memory)
+
+
+class QualityOfService(
+    _Value, frozen=True, kw_only=True, tag_field="kind", tag="quality-of-service"
+):
+    """The class that pods of some services have (Kubernetes documentation, Pod QoS)."""
+
+    qos: Literal["Guaranteed", "Burstable", "BestEffort"]
+    services: str
+    """As the document calls them: `Critical services`."""
+
+
 Objective = (
     RecoveryTime
     | RecoveryPoint
@@ -97,7 +177,29 @@ Objective = (
     | Immutability
     | Integrity
     | Volume
+    | Latency
+    | ErrorRate
+    | Availability
+    | AutoscalerRange
+    | AutoscalerUtilization
+    | ScalingPeriod
+    | Replicas
+    | Quota
+    | QualityOfService
 )
+
+LOAD = (
+    Latency,
+    ErrorRate,
+    Availability,
+    AutoscalerRange,
+    AutoscalerUtilization,
+    ScalingPeriod,
+    Replicas,
+    Quota,
+    QualityOfService,
+)
+"""The kinds of objectives that a load test looks at."""
 
 
 class Source(_Value, frozen=True, kw_only=True):

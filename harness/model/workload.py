@@ -87,6 +87,16 @@ class HttpWorkload(_Workload, frozen=True, kw_only=True, tag="http"):
     """`{id}` in it becomes a new UUID for each request."""
 
     expect_status: int = 200
+    expect_body: str = ""
+    """What the answer's body must contain, beside the status."""
+
+    tls: bool = False
+    ca_file: Path | None = None
+    """Of the authority that signs its certificate; None: the system's."""
+
+    peak_rate: float | None = None
+    """Requests per second that it must hold at its busiest: 1.0 of a load profile."""
+
     deployment: str | None = None
     """The Deployment that a rollout changes."""
 

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from harness.model.judgement import LedgerLoss, PhaseBar, RecoveredBy, RestoreSummary
 from harness.model.quantity import show_bytes, show_duration
 from harness.model.target import (
+    AutoscalerRange,
+    AutoscalerUtilization,
+    Availability,
     BackupFrequency,
     Encryption,
+    ErrorRate,
     Immutability,
     Integrity,
+    Latency,
     Objective,
+    QualityOfService,
+    Quota,
     RecoveryPoint,
     RecoveryTime,
+    Replicas,
     Replication,
     Retention,
+    ScalingPeriod,
     Volume,
 )
 from harness.model.verdict import Measure
@@ -212,7 +221,7 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
 
 
-def objective(promise: Objective) -> str:  # noqa: C901, PLR0911 - one line for each kind
+def objective(promise: Objective) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
     """What a target promises, in a few words."""
     match promise:
         case RecoveryTime():
@@ -237,14 +246,52 @@ def objective(promise: Objective) -> str:  # noqa: C901, PLR0911 - one line for 
             return "restored data is the data that was written"
         case Volume():
             return f"one instance holds up to {promise.size}"
+        case Latency():
+            return f"p{promise.percentile:g} of response times at most {_ms(promise.at_most)}"
+        case ErrorRate():
+            return f"at most {promise.at_most:.4g} of requests without a right answer"
+        case Availability():
+            return f"usable {promise.at_least * 100:.6g} % of the time"
+        case AutoscalerRange():
+            return f"an autoscaler from {promise.minimum} to {promise.maximum} replicas"
+        case AutoscalerUtilization():
+            return f"scaled to use {promise.percent} % of the requested {promise.resource}"
+        case ScalingPeriod():
+            return f"scaling {promise.direction}: {show_duration(promise.period)}"
+        case Replicas():
+            return f"{promise.count} replicas of each service in {promise.namespaces}"
+        case Quota():
+            where = promise.namespace or "all namespaces together"
+            return f"{where}: up to {promise.cores:g} cores and {promise.memory}"
+        case QualityOfService():
+            return f"{promise.services} are {promise.qos}"
         case _:
             assert_never(promise)
+
+
+def _ms(value: timedelta) -> str:
+    return f"{value.total_seconds() * 1000:g} ms"
 
 
 def subject_of(promise: Objective) -> str:
     """The name of a target for the headline: `recovery time`, `encryption`."""
     match promise:
-        case RecoveryTime() | RecoveryPoint() | BackupFrequency() | Encryption() | Volume():
+        case (
+            RecoveryTime()
+            | RecoveryPoint()
+            | BackupFrequency()
+            | Encryption()
+            | Volume()
+            | Latency()
+            | ErrorRate()
+            | Availability()
+            | AutoscalerRange()
+            | AutoscalerUtilization()
+            | ScalingPeriod()
+            | Replicas()
+            | Quota()
+            | QualityOfService()
+        ):
             return str(promise.__struct_config__.tag).replace("-", " ")
         case Retention():
             return "point-in-time retention" if promise.point_in_time else "retention"

@@ -17,6 +17,7 @@ from harness.errors import InputError
 from harness.faults.rights import Right, parse_rights, render_rbac
 from harness.model.cluster import ClusterAccess
 from harness.model.game_day import GameDay, GameDayPlan
+from harness.model.load_test import LoadPlan
 from harness.settings import Environment, Kubernetes
 from harness.targets import load_targets
 
@@ -25,7 +26,7 @@ def kubernetes_of(name: str, environment: Environment) -> Kubernetes:
     """The cluster of an environment; InputError where it has none, or no workloads."""
     if environment.kubernetes is None or not environment.workloads:
         raise InputError(
-            f"{name}: has no cluster with workloads, expected both for a game day",
+            f"{name}: has no cluster with workloads, expected both for a game day or a load test",
             hint="docs/game-days.md says how an environment names them",
         )
     return environment.kubernetes
@@ -104,12 +105,12 @@ def experiment_documents(
     return found
 
 
-def roles_of(plan: GameDayPlan, account: str) -> str:
+def roles_of(plan: GameDayPlan | LoadPlan, account: str) -> str:
     """The Kubernetes roles that an account needs for exactly this plan, as YAML."""
     return render_rbac(_rights(plan), account)
 
 
-def missing_rights(plan: GameDayPlan, cluster: Cluster) -> tuple[str, ...]:
+def missing_rights(plan: GameDayPlan | LoadPlan, cluster: Cluster) -> tuple[str, ...]:
     """What the plan needs and this account may not do: asked of the API, right by right."""
     return tuple(
         str(right)
@@ -120,5 +121,5 @@ def missing_rights(plan: GameDayPlan, cluster: Cluster) -> tuple[str, ...]:
     )
 
 
-def _rights(plan: GameDayPlan) -> list[Right]:
+def _rights(plan: GameDayPlan | LoadPlan) -> list[Right]:
     return [right for text in plan.rights for right in parse_rights(text)]

@@ -16,6 +16,7 @@ from harness.faults.healing import Healing
 from harness.model.cluster import ClusterAccess, Pod, Snapshot
 from harness.model.game_day import ExperimentTrial, GameDayPlan
 from harness.model.history import GuardsChecked, RolledBack
+from harness.model.load_test import LoadPlan
 from harness.model.workload import (
     PostgresqlWorkload,
     RedisWorkload,
@@ -31,7 +32,7 @@ _HOLDS_LONGER = timedelta(minutes=10)
 class Ground:
     """ports.DrillGround on a real cluster."""
 
-    plan: GameDayPlan
+    plan: GameDayPlan | LoadPlan
     cluster: Cluster
     access: ClusterAccess
     experiments: Path

@@ -15,15 +15,14 @@ from harness.cli.judging import judge_run, render_run
 from harness.drill.recorder import Recorder
 from harness.drivers.clock import HostClock
 from harness.drivers.versions import git_state, tool_versions
-from harness.model.game_day import GameDayPlan
 from harness.model.judgement import Judgement
-from harness.model.plan import Plan
+from harness.model.plan import RunPlan
 from harness.model.run import RUN_FORMAT, RunRecord, Setting
 from harness.store import RunDirectory
 
 
 def recorded(  # noqa: PLR0913 - what a run's record says
-    plan: Plan | GameDayPlan,
+    plan: RunPlan,
     perform: Callable[[RunDirectory, Recorder], None],
     *,
     runs: Path,

@@ -114,13 +114,14 @@ def command(  # noqa: PLR0913 - one for each option
     if runs_directory is not None:
         found = msgspec.structs.replace(found, runs=runs_directory)
     if isinstance(chosen, GameDay):
-        from harness.cli.drilling import DrillOptions, drill
+        from harness.cli.cluster_session import SessionOptions
+        from harness.cli.drilling import drill
 
         return drill(
             chosen,
             environment,
             found,
-            DrillOptions(
+            SessionOptions(
                 targets=targets_directory,
                 experiments=experiments,
                 state=default_state_directory(),

@@ -1,6 +1,6 @@
 # The commands of the README. Each sets up all that it needs first.
 # `lab` and `test-lab` need root: they make network namespaces and control groups.
-.PHONY: setup setup-lab demo lab test test-lab bench bench-lab calibrate lint types imports lock clean
+.PHONY: setup setup-lab setup-bench demo lab test test-lab bench bench-lab calibrate lint types imports lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -13,6 +13,11 @@ setup-lab: .setup/lab-done
 
 .setup/lab-done: requirements.lock pyproject.toml setup.sh
 	@bash setup.sh lab
+
+setup-bench: .setup/bench-done
+
+.setup/bench-done: requirements.lock pyproject.toml setup.sh
+	@bash setup.sh bench
 
 demo: setup
 	@$(BIN)/harness demo
@@ -29,7 +34,7 @@ lab: setup-lab
 calibrate: setup
 	@$(BIN)/harness calibrate
 
-bench: setup
+bench: setup-bench
 	@$(BIN)/nox --non-interactive -s bench
 
 lint types imports: setup

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up all that the README's commands need: system packages, .venv, and `harness` in it.
 #
-#   setup.sh [lab]   lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
+#   setup.sh [lab | bench]   lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
+#                            bench: also what `make bench` compares the injector with (nginx, wrk)
 #
 # `make setup` runs it where .setup/done is older than its inputs; it may be run again at any time.
 # System packages come from apt on Debian 12 and Ubuntu, as root, only where something is missing;
@@ -11,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 mkdir -p .setup
 
-readonly LAB=${1:-}
+readonly WITH=${1:-}
 readonly PYTHON=${PYTHON:-python3} POSTGRESQL_AT_LEAST=15 REDIS_AT_LEAST=7
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -82,13 +83,19 @@ missing_lab_packages() {
   done
 }
 
+missing_bench_packages() {
+  command -v nginx >/dev/null || echo nginx
+  command -v wrk >/dev/null || echo wrk
+}
+
 # Go compiles Kubernetes for the lab. Debian 12's is too old; PyPI's package is the same toolchain.
 has_go() {
   [[ $(GOTOOLCHAIN=local go version 2>/dev/null) =~ go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 24))
 }
 
 missing_packages() {
-  [[ -z $LAB ]] || missing_lab_packages
+  [[ $WITH != lab ]] || missing_lab_packages
+  [[ $WITH != bench ]] || missing_bench_packages
   has_python || echo python3
   has_venv || echo python3-venv
   has_python_headers || echo python3-dev
@@ -168,7 +175,8 @@ install_packages() {
   fi
   apt_install apt "${packages[@]}"
   local pair
-  for pair in redis-server:redis-server etcd-server:etcd haproxy:haproxy containerd:containerd; do
+  for pair in redis-server:redis-server etcd-server:etcd haproxy:haproxy containerd:containerd \
+    nginx:nginx; do
     if [[ " ${packages[*]} " == *" ${pair%%:*} "* ]] && command -v systemctl >/dev/null; then
       # Its programs are wanted, no service: without this it would start with the machine.
       quietly service systemctl disable "${pair##*:}.service" || true
@@ -229,8 +237,11 @@ install_packages
 install_python_packages
 install_harness
 touch .setup/done
-if [[ -n $LAB ]]; then
-  install_go
-  touch .setup/lab-done
-fi
+case $WITH in
+  lab)
+    install_go
+    touch .setup/lab-done
+    ;;
+  bench) touch .setup/bench-done ;;
+esac
 say "done"

@@ -37,6 +37,11 @@ class HttpRequest(_Value, frozen=True, kw_only=True):
     timeout_s: float = 10.0
     """From the intended beginning; beyond it the request is a TIMEOUT, at `timeout_s`."""
 
+    connection_lasts_s: float = 10.0
+    """About so long (a quarter more or less) a connection is kept, then a new one takes its place.
+    A balancer below HTTP, as a Kubernetes Service is, chooses a pod per connection: pods that were
+    added would get nothing of what comes on old ones."""
+
 
 class InjectorConfig(_Value, frozen=True, kw_only=True):
     """One injector: its share of a schedule, and where its samples go."""

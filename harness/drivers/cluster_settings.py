@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +17,7 @@ from harness.drivers.bounded_redis import BoundedRedis, Reply
 from harness.drivers.clock import HostClock
 from harness.drivers.kubernetes import Cluster
 from harness.drivers.kubernetes_objects import Object
+from harness.drivers.program_arguments import controller_manager, go_duration_s
 from harness.drivers.roles import WITHIN_NS, access_of, ask_postgres, redis_shards
 from harness.errors import HarnessError, SurroundingsError
 from harness.model.cluster import Pod, State
@@ -83,26 +84,16 @@ def read_settings(
     )
 
 
-def _controller_manager(cluster: Cluster) -> dict[str, str]:
+def _controller_manager(cluster: Cluster) -> Mapping[str, str]:
     """Its arguments where it runs as a pod, as kubeadm has it; none where it does not."""
     try:
-        found = cluster.list_objects(
-            "v1", "Pod", "kube-system", selector="component=kube-controller-manager"
-        )
+        return controller_manager(cluster) or {}
     except HarnessError:
         return {}
-    words = [
-        word
-        for pod in found[:1]
-        for container in pod["spec"]["containers"]
-        for word in (*(container.get("command") or ()), *(container.get("args") or ()))
-    ]
-    pairs = (word.removeprefix("--").partition("=") for word in words if word.startswith("--"))
-    return {name: value for name, equals, value in pairs if equals}
 
 
 def _grace(text: str) -> Span:
-    seconds = _go_duration_s(text)
+    seconds = go_duration_s(text)
     return Span(low_s=seconds, high_s=seconds, source="--node-monitor-grace-period")
 
 
@@ -118,15 +109,6 @@ def _default_grace(version: str) -> Span:
     return Span(
         low_s=seconds, high_s=seconds, source=f"the default of Kubernetes {found[1]}.{found[2]}"
     )
-
-
-def _go_duration_s(text: str) -> float:
-    """`40s`, `1m30s` (Go, time.ParseDuration)."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    parts = re.findall(r"([\d.]+)(ms|h|m|s)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise SurroundingsError(f"got {text!r}, expected a duration such as 40s or 1m30s")
-    return sum(float(number) * units[unit] for number, unit in parts)
 
 
 def _workload(cluster: Cluster, workload: Workload, state: State) -> WorkloadSettings:

@@ -347,6 +347,10 @@ class Cluster:
         path = self._collection(api_version, kind, namespace or "")
         return () if path is None else tuple(self._pages(path, selector))
 
+    def has_kind(self, api_version: str, kind: str) -> bool:
+        """Whether the API has objects of that kind, as the resource metrics API may be missing."""
+        return self._resource(api_version, kind) is not None
+
     def create_object(self, content: Object) -> Object:
         """Makes an object; ChangedMeanwhileError where there is one of that name."""
         metadata = content["metadata"]

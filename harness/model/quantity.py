@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 # Suffixes of the Kubernetes quantity grammar (apimachinery, pkg/api/resource/quantity.go).
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
@@ -17,6 +18,31 @@ def bytes_of(size: str) -> int:
     if match is None:
         raise ValueError(f"got {size!r}, expected a size with its unit, such as 100Gi or 1.5Ti")
     return int(float(match["number"]) * (_BINARY | _DECIMAL)[match["suffix"]])
+
+
+_AMOUNT = re.compile(
+    r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))"
+    r"(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?\d+))?"
+)
+_FRACTIONS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+
+
+def amount_of(quantity: str | float) -> float:
+    """The number that a quantity of the Kubernetes API is: cores, bytes or a count.
+
+    `500m` is 0.5, `128Mi` 134217728, `1e3` and `1k` are 1000; a number of JSON is itself. The
+    grammar is that of apimachinery, pkg/api/resource/quantity.go. ValueError for anything else.
+    """
+    if isinstance(quantity, int | float):
+        return float(quantity)
+    match = _AMOUNT.fullmatch(quantity)
+    if match is None:
+        raise ValueError(f"got {quantity!r}, expected a quantity such as 500m, 128Mi or 1e3")
+    number, suffix = Decimal(match["number"]), match["suffix"] or ""
+    if suffix.endswith("i"):
+        return float(number * 2 ** (10 * ("KMGTPE".index(suffix[0]) + 1)))
+    # Exact until the end: 100m is the float that 0.1 is.
+    return float(number.scaleb(int(match["exponent"] or _FRACTIONS[suffix])))
 
 
 def show_bytes(count: float) -> str:

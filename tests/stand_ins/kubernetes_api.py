@@ -28,14 +28,21 @@ KINDS = {
         "Service": ("services", True),
         "ConfigMap": ("configmaps", True),
         "PersistentVolumeClaim": ("persistentvolumeclaims", True),
+        "ResourceQuota": ("resourcequotas", True),
+        "LimitRange": ("limitranges", True),
+        "Event": ("events", True),
     },
     "/apis/apps/v1": {
         "Deployment": ("deployments", True),
         "StatefulSet": ("statefulsets", True),
         "DaemonSet": ("daemonsets", True),
+        "ReplicaSet": ("replicasets", True),
     },
     "/apis/autoscaling/v2": {"HorizontalPodAutoscaler": ("horizontalpodautoscalers", True)},
     "/apis/batch/v1": {"CronJob": ("cronjobs", True), "Job": ("jobs", True)},
+    "/apis/discovery.k8s.io/v1": {"EndpointSlice": ("endpointslices", True)},
+    "/apis/metrics.k8s.io/v1beta1": {"PodMetrics": ("pods", True)},
+    "/apis/node.k8s.io/v1": {"RuntimeClass": ("runtimeclasses", False)},
     "/apis/networking.k8s.io/v1": {"NetworkPolicy": ("networkpolicies", True)},
     "/apis/policy/v1": {"PodDisruptionBudget": ("poddisruptionbudgets", True)},
     "/apis/coordination.k8s.io/v1": {"Lease": ("leases", True)},
@@ -44,6 +51,9 @@ KINDS = {
         "ApplicationSet": ("applicationsets", True),
     },
 }
+
+KEPT_AS = {("/apis/metrics.k8s.io/v1beta1", "pods"): "podmetrics"}
+"""Under which plural a test puts objects, where two kinds of one plural are not the same."""
 
 
 class KilledError(BaseException):
@@ -74,6 +84,12 @@ class StandInApi:
 
         self.forbidden: set[str] = set()
         """Verb and plural: `patch nodes`."""
+
+        self.away: set[str] = set()
+        """Groups that nobody serves, as of a metrics-server that is down: 503."""
+
+        self.absent: set[str] = set()
+        """Groups that the API does not have: 404."""
 
         self.helper: Callable[[Object], tuple[str, str]] = lambda _pod: ("Succeeded", "")
         """Phase and log of a helper pod."""
@@ -121,6 +137,10 @@ class StandInApi:
             raise ConnectionBrokenError(f"{method} {path}: connection reset")
         if self.answers:
             return self.answers.pop(0)
+        if any(f"{path}/".startswith(f"{one}/") for one in self.away):
+            return _failed(503, "the server is currently unable to handle the request")
+        if any(f"{path}/".startswith(f"{one}/") for one in self.absent):
+            return _failed(404, "the server could not find the requested resource")
         answer = self._answer(
             method, path, dict(query or {}), json.loads(json.dumps(body)), content_type
         )
@@ -156,15 +176,22 @@ class StandInApi:
         prefix = next((one for one in KINDS if path.startswith(one + "/")), None)
         if prefix is None:
             return _failed(404, "the server could not find the requested resource")
-        return self._of(method, path[len(prefix) + 1 :].split("/"), query, body, content_type)
+        return self._of(method, prefix, path[len(prefix) + 1 :], query, body, content_type)
 
     def _of(  # noqa: PLR0911 - one for each thing that can be asked
-        self, method: str, words: list[str], query: dict[str, str], body: Json, content_type: str
+        self,
+        method: str,
+        prefix: str,
+        inside: str,
+        query: dict[str, str],
+        body: Json,
+        content_type: str,
     ) -> Answer:
-        namespace = ""
+        namespace, words = "", inside.split("/")
         if words[0] == "namespaces" and len(words) > 2:
             namespace, words = words[1], words[2:]
         plural, name, sub = [*words, "", ""][:3]
+        plural = KEPT_AS.get((prefix, plural), plural)
         if f"{method.lower()} {plural}" in self.forbidden:
             return _failed(403, f'User "drill" cannot {method.lower()} resource "{plural}"')
         if method == "POST" and not sub:

@@ -84,6 +84,9 @@ def lab_environment(state: Path) -> Environment:
                 method="POST",
                 body='{"id": "{id}", "items": [{"sku": "drill", "quantity": 1}]}',
                 expect_status=201,
+                # What wants all ten replicas of the overlay dev, and leaves the machine's two cores
+                # room for the rest (docs/load-tests.md).
+                peak_rate=60.0,
                 deployment="checkout",
                 depends_on=("orders", "carts"),
             ),

@@ -65,11 +65,13 @@ def make(layout: Layout, directories: Directories, api_port: int) -> None:
         pair.write(directories.certificate(name), directories.key(name))
     for name, (server, user, groups) in users.items():
         pair = cluster.issue(user, organizations=groups, client=True)
-        content = _kubeconfig(server, user, pair, cluster.certificate)
+        content = kubeconfig(server, user, pair, cluster.certificate)
         write(directories.kubeconfig(name), content.encode(), 0o600)
 
 
-def _kubeconfig(server: str, user: str, pair: KeyPair, authority: bytes) -> str:
+def kubeconfig(server: str, user: str, pair: KeyPair, authority: bytes) -> str:
+    """How `user` reaches the API at `server`, whose certificate is by `authority` (PEM); YAML."""
+
     def encoded(pem: bytes) -> str:
         return base64.b64encode(pem).decode("ascii")
 

@@ -74,3 +74,10 @@ class Filled(_Value, frozen=True, kw_only=True):
     """Of the namespace's quota at the end."""
 
     hard: dict[str, float]
+
+    deployed: bool = False
+    """With the quotas and the controllers of the cluster under test; else with the documented
+    ones."""
+
+    rest: bool = False
+    """No service: it takes what the services left, so that it is seen whether the quota refuses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from harness.model import autoscaling
 from harness.model.cluster import Snapshot
 from harness.model.game_day import ExperimentTrial, ManualStep
 from harness.model.history import (
@@ -21,16 +22,22 @@ from harness.model.history import (
     GuardsChecked,
     LedgerCopied,
     LedgerReadBack,
+    LoadInjected,
     Phase,
     ProbesRecorded,
+    QuotasFilled,
     ReplicaCompared,
+    ReplicasHeld,
     RestoreEnded,
     RetentionLockRead,
     RolledBack,
     SubscriptionsRecorded,
+    TimelineRecorded,
     VerificationEnded,
 )
 from harness.model.instant import Bracket, Instant
+from harness.model.load_judgement import Injection
+from harness.model.load_profile import Profile
 from harness.model.subject import Region
 from harness.model.suite import Level, Verification
 
@@ -405,6 +412,102 @@ class DrillGround(Protocol):
     def whole(self) -> tuple[str, ...]:
         """What is not yet as a healthy platform has it: replicas, nodes, pods; none: all well."""
         ...
+
+
+class LoadProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a load is; of all its workers."""
+
+    elapsed_s: float
+    lasts_s: float
+    sent: int
+    ended: int
+    wrong: int
+    """Of those that ended, without a right answer."""
+
+    longest_lag_s: float
+
+
+class RunningLoad(Protocol):
+    """A load that is being injected."""
+
+    def progress(self) -> LoadProgress | None:
+        """None: it has not begun."""
+        ...
+
+    def ended(self) -> LoadInjected | None:
+        """What was injected, with its samples on disk; None while it goes on."""
+        ...
+
+    def stop(self) -> LoadInjected:
+        """Ends it early, if it has not ended; what was injected until then."""
+        ...
+
+
+class RunningTimeline(Protocol):
+    """A process that looks at all that scales a service, once a second."""
+
+    def now(self) -> autoscaling.Sighting | None:
+        """The newest look; None: there is none yet. SurroundingsError where the process died."""
+        ...
+
+    def stop(self) -> TimelineRecorded:
+        """Ends it; its file is then whole. May be called twice."""
+        ...
+
+
+class LoadGround(Protocol):
+    """What a load test does to a cluster, and what it reads there."""
+
+    def guards(self, trial: str) -> GuardsChecked:
+        """Whether the trial may begin; what cannot be told is a refusal."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """All that must be afterwards as it was."""
+        ...
+
+    def begin_timeline(self, trial: str) -> RunningTimeline:
+        """Begins to look."""
+        ...
+
+    def hold(self, trial: str, replicas: int) -> ReplicasHeld:
+        """Holds the service at so many replicas, until `release_hold`; returns when they serve, or
+        with `error`.
+        """
+        ...
+
+    def begin_load(self, trial: str, step: str, load: Load, *, replicas: int | None) -> RunningLoad:
+        """Begins to inject; `replicas`: that the service is held at."""
+        ...
+
+    def measured(self, injected: LoadInjected) -> Injection:
+        """What its samples say: for the search of a capacity, which goes by it."""
+        ...
+
+    def begin_experiment(self, trial: ExperimentTrial) -> RunningExperiment:
+        """Begins to break something while a load goes on."""
+        ...
+
+    def fill(self, trial: str, tell: Callable[[str], None]) -> QuotasFilled:
+        """Fills all namespaces at full size on fake nodes."""
+        ...
+
+    def undo_left_over(self) -> tuple[RolledBack, ...]:
+        """Puts back what was held or broken, newest first; all are tried."""
+        ...
+
+    def whole(self) -> tuple[str, ...]:
+        """What is missing of the platform; none: it is whole."""
+        ...
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be injected."""
+
+    profile: Profile
+    peak: float
+    seed: int
+    workers: int = 1
 
 
 class Person(Protocol):

@@ -169,22 +169,22 @@ class RunDirectory:
         }
 
     def read_samples(self, history: History) -> dict[str, npt.NDArray[Any]]:
-        """Name of a file of samples -> its array, in the order of the ends of requests.
-
-        A last sample that is torn, of a generator that was killed, is left out.
-        """
-        files = [
-            name
+        """Name of a file of samples -> its array."""
+        return {
+            name: self.read_sample_file(name)
             for entry in history.entries
             if isinstance(entry.fact, LoadInjected)
             for name in entry.fact.samples
-        ]
-        found = {}
-        for name in files:
-            content = _bytes(self.observations / name)
-            whole = len(content) // sample.DTYPE.itemsize
-            found[name] = np.frombuffer(content, dtype=sample.DTYPE, count=whole)
-        return found
+        }
+
+    def read_sample_file(self, name: str) -> npt.NDArray[Any]:
+        """One file of samples, of model.sample.DTYPE, in the order of the ends of requests.
+
+        A last sample that is torn, of a generator that was killed, is left out.
+        """
+        content = _bytes(self.observations / name)
+        whole = len(content) // sample.DTYPE.itemsize
+        return np.frombuffer(content, dtype=sample.DTYPE, count=whole)
 
     def read_timelines(self, history: History) -> dict[str, tuple[Sighting, ...]]:
         """Name of a timeline's file -> its looks, in their order."""

@@ -47,8 +47,12 @@ class SessionOptions:
 
     targets: Path
     experiments: Path
+    profiles: Path
     state: Path
     seed: int
+    baseline: str | None
+    """The run that a load test is compared with; None: the latest of another version."""
+
     only: Sequence[str] = ()
     production: str | None = None
     unattended: bool = False

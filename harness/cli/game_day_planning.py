@@ -63,7 +63,7 @@ def plan_of(  # noqa: PLR0913 - what a plan is made of
     """The plan of a game day: files and the cluster are read, nothing is touched."""
     return make_game_day_plan(
         suite=suite,
-        experiments=experiment_documents(suite, experiments),
+        experiments=read_experiments([one.experiment for one in suite.experiments], experiments),
         targets=load_targets(targets),
         environment=name,
         cluster=access.identity,
@@ -78,15 +78,15 @@ def plan_of(  # noqa: PLR0913 - what a plan is made of
     )
 
 
-def experiment_documents(
-    suite: GameDay, directory: Path
+def read_experiments(
+    names: Sequence[str], directory: Path
 ) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
-    """Each experiment that the suite names: its digest (SHA-256) and its content.
+    """Each of these experiments: its digest (SHA-256) and its content.
 
     Raises InputError where a file is not there, or is no mapping.
     """
     found: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    for name in dict.fromkeys(one.experiment for one in suite.experiments):
+    for name in dict.fromkeys(names):
         path = directory / f"{name}.yaml"
         try:
             content = path.read_bytes()

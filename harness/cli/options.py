@@ -36,45 +36,48 @@ def settings(command: Command) -> Command:
 
 def documents(command: Command) -> Command:
     """Where targets and suites are read from."""
-    command = click.option(
-        "--targets",
-        "targets_directory",
-        type=click.Path(path_type=Path),
-        default=Path("targets"),
-        show_default=True,
-        help="Folder of the documented targets.",
-    )(command)
-    return click.option(
-        "--suites",
-        "suites_directory",
-        type=click.Path(path_type=Path),
-        default=Path("suites"),
-        show_default=True,
-        help="Folder of the suites.",
-    )(command)
+    command = _folder("targets", "Folder of the documented targets.", "targets_directory")(command)
+    return _folder("suites", "Folder of the suites.", "suites_directory")(command)
 
 
 def experiments(command: Command) -> Command:
     """Where experiments are read from."""
-    return click.option(
-        "--experiments",
-        type=click.Path(path_type=Path),
-        default=Path("experiments"),
-        show_default=True,
-        help="Folder of the Chaos Toolkit experiments.",
-    )(command)
+    return _folder("experiments", "Folder of the Chaos Toolkit experiments.")(command)
+
+
+def profiles(command: Command) -> Command:
+    """Where load profiles are read from."""
+    told = "Load tests: folder of the load profiles."
+    return _folder("profiles", told, default=Path("loadtests/profiles"))(command)
 
 
 def runs(command: Command) -> Command:
     """Where runs are stored."""
+    return _folder("runs", "Folder of the run directories.", "runs_directory")(command)
+
+
+def baseline(command: Command) -> Command:
+    """What a load test is compared with."""
     return click.option(
-        "--runs",
-        "runs_directory",
-        type=click.Path(path_type=Path),
-        default=Path("runs"),
-        show_default=True,
-        help="Folder of the run directories.",
+        "--baseline",
+        metavar="RUN",
+        help="Load tests: the run that this one is compared with; default: the latest whole one of "
+        "another version.",
     )(command)
+
+
+def _folder(
+    name: str, told: str, parameter: str | None = None, *, default: Path | None = None
+) -> Callable[[Command], Command]:
+    """An option that names a folder, by default the one of that name here."""
+    return click.option(
+        f"--{name}",
+        parameter or name,
+        type=click.Path(path_type=Path),
+        default=default or Path(name),
+        show_default=True,
+        help=told,
+    )
 
 
 def seed(command: Command) -> Command:

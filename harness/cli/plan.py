@@ -17,10 +17,12 @@ from harness.cli import options
 @options.as_json
 @click.option("--only", multiple=True, metavar="SCENARIO", help="Only these; may be repeated.")
 @options.experiments
+@options.profiles
+@options.baseline
 @click.option(
     "--rbac",
     metavar="ACCOUNT",
-    help="Game days: print the Kubernetes roles of exactly this plan, for a NAMESPACE/NAME.",
+    help="Game days, load tests: print the roles that a NAMESPACE/NAME needs for exactly this.",
 )
 def command(  # noqa: PLR0913 - one for each option
     suite: str,
@@ -31,6 +33,8 @@ def command(  # noqa: PLR0913 - one for each option
     seed: int | None,
     only: tuple[str, ...],
     experiments: Path,
+    profiles: Path,
+    baseline: str | None,
     rbac: str | None,
     *,
     json: bool,
@@ -38,12 +42,14 @@ def command(  # noqa: PLR0913 - one for each option
     """Print the trials of SUITE in an environment, their deadlines and their blast radius.
 
     For a game day the cluster is read: what would be hit now, how long each recovery will take by
-    the cluster's own settings, and which documented target that misses.
+    the cluster's own settings, and which documented target that misses. For a load test too: what
+    is sent, held and broken, and what arithmetic says of the autoscaler beforehand.
     """
     from harness.cli.environments import environment_named
     from harness.cli.planning import plan_for, show_plan
     from harness.model.codec import to_indented_json
     from harness.model.game_day import GameDay
+    from harness.model.load_test import LoadTest
     from harness.settings import PRACTICE
     from harness.suites import load_suite
 
@@ -69,6 +75,31 @@ def command(  # noqa: PLR0913 - one for each option
             click.echo(roles_of(drawn, rbac), nl=False)
         else:
             click.echo(to_indented_json(drawn) if json else show_game_day_plan(drawn), nl=False)
+        return
+    if isinstance(chosen, LoadTest) and environment != PRACTICE:
+        from harness.cli.game_day_planning import connect, kubernetes_of, roles_of
+        from harness.cli.load_planning import load_plan_of
+        from harness.report.load_plan import show_load_plan
+
+        found = environment_named(environment, settings)
+        cluster, access = connect(kubernetes_of(environment, found))
+        loaded = load_plan_of(
+            chosen,
+            environment,
+            found,
+            cluster,
+            access,
+            targets=targets_directory,
+            experiments=experiments,
+            profiles=profiles,
+            seed=seed or 0,
+            only=only,
+            baseline=baseline,
+        )
+        if rbac is not None:
+            click.echo(roles_of(loaded, rbac), nl=False)
+        else:
+            click.echo(to_indented_json(loaded) if json else show_load_plan(loaded), nl=False)
         return
     plan = plan_for(
         suite, environment, settings, targets_directory, suites_directory, seed=seed or 0, only=only

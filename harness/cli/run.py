@@ -30,8 +30,12 @@ from harness.cli.exit import exit_code
     help="Where the run directory is made.",
 )
 @options.experiments
+@options.profiles
+@options.baseline
 @click.option(
-    "--production", metavar="NAME", help="Game days: the production environment that may be broken."
+    "--production",
+    metavar="NAME",
+    help="Game days, load tests: the production environment that may be broken.",
 )
 @click.option(
     "--unattended", is_flag=True, help="Game days: nobody is there; manual steps are not done."
@@ -54,6 +58,8 @@ def command(  # noqa: PLR0913 - one for each option
     only: tuple[str, ...],
     runs_directory: Path | None,
     experiments: Path,
+    profiles: Path,
+    baseline: str | None,
     production: str | None,
     participants: tuple[str, ...],
     *,
@@ -66,11 +72,13 @@ def command(  # noqa: PLR0913 - one for each option
     harness run weekly-restore -e staging          restores, on scratch servers
     harness run game-day -e lab                    breaks the lab's cluster, and heals it
     harness run game-day -e lab --only pod-delete  one experiment of it
+    harness run pre-release-load -e lab            load against the autoscaler's limits
 
     Restores break nothing but the practice platform: elsewhere losses are assumed, restores go to
     scratch servers on the loopback address, and all of it is removed afterwards. Game days break
-    what `harness plan` prints, in an environment that names its cluster, and put it back;
-    Ctrl-C or `harness abort` ends one at once.
+    what `harness plan` prints, in an environment that names its cluster, and put it back; load
+    tests send requests to a service, hold its autoscaler, and give it back. Ctrl-C or
+    `harness abort` ends either at once.
     """
     import msgspec
 
@@ -87,16 +95,19 @@ def command(  # noqa: PLR0913 - one for each option
     from harness.faults.places import Places, default_state_directory
     from harness.faults.standing import StandingPlatform
     from harness.model.game_day import GameDay
+    from harness.model.load_test import LoadTest
     from harness.model.run import Setting
+    from harness.model.suite import Suite
     from harness.report.progress import Narrator
     from harness.settings import PRACTICE
     from harness.suites import load_suite
 
     chosen_seed = secrets.randbits(32) if seed is None else seed
     chosen = load_suite(suite, suites_directory)
-    if environment == PRACTICE and isinstance(chosen, GameDay):
+    if environment == PRACTICE and not isinstance(chosen, Suite):
+        what = "game day" if isinstance(chosen, GameDay) else "load test"
         raise InputError(
-            f"suite {suite}: is a game day, and {environment} has no cluster for it",
+            f"suite {suite}: is a {what}, and {environment} has no cluster for it",
             hint=f"harness run {suite} -e lab",
         )
     if environment == PRACTICE:
@@ -113,26 +124,29 @@ def command(  # noqa: PLR0913 - one for each option
     found = environment_named(environment, settings)
     if runs_directory is not None:
         found = msgspec.structs.replace(found, runs=runs_directory)
-    if isinstance(chosen, GameDay):
+    if isinstance(chosen, GameDay | LoadTest):
         from harness.cli.cluster_session import SessionOptions
-        from harness.cli.drilling import drill
 
-        return drill(
-            chosen,
-            environment,
-            found,
-            SessionOptions(
-                targets=targets_directory,
-                experiments=experiments,
-                state=default_state_directory(),
-                seed=chosen_seed,
-                only=only,
-                production=production,
-                unattended=unattended,
-                participants=participants,
-                json=json,
-            ),
+        session = SessionOptions(
+            targets=targets_directory,
+            experiments=experiments,
+            profiles=profiles,
+            baseline=baseline,
+            state=default_state_directory(),
+            seed=chosen_seed,
+            only=only,
+            production=production,
+            unattended=unattended,
+            participants=participants,
+            json=json,
         )
+        if isinstance(chosen, GameDay):
+            from harness.cli.drilling import drill
+
+            return drill(chosen, environment, found, session)
+        from harness.cli.load_testing import load_test
+
+        return load_test(chosen, environment, found, session)
     plan = plan_for(
         suite,
         environment,

@@ -96,10 +96,38 @@ def rights_of(
         found |= set(told)
         for activity in activities:
             found |= set(_of(name, activity, workloads, told))
-    everywhere = {_anywhere(one) for one in found if one.namespace == _ALL}
-    return tuple(
-        sorted(one for one in found if one.namespace == _ALL or _anywhere(one) not in everywhere)
+    return _without_double(found)
+
+
+def rights_of_load_test(
+    workload: HttpWorkload,
+    *,
+    held: bool,
+    away: Sequence[Right] = (),
+) -> tuple[Right, ...]:
+    """All that the account of a load test must be allowed to, sorted, none of it twice.
+
+    `held`: whether the service is held at a number of replicas; `away`: what the experiments need
+    that go on meanwhile.
+    """
+    namespace = workload.namespace
+    found = {*away, *_reads([workload]), *_drill()}
+    found |= set(_rights("get list", "events", "pods", namespace=namespace))
+    found |= set(
+        _rights("get list", "horizontalpodautoscalers", group="autoscaling", namespace=namespace)
     )
+    found |= set(_rights("list", "endpointslices", group="discovery.k8s.io", namespace=namespace))
+    found |= set(_rights("list", "pods", group="metrics.k8s.io", namespace=namespace))
+    # What all services may grow to is a matter of all namespaces.
+    found |= set(_rights("list", "resourcequotas", "limitranges"))
+    if held:
+        found |= set(
+            _rights("patch", "horizontalpodautoscalers", group="autoscaling", namespace=namespace)
+        )
+        found |= set(_rights("patch", "deployments", group=_APPS, namespace=namespace))
+        # Argo CD would undo the hold: its self-heal is paused meanwhile.
+        found |= set(_rights("list patch", "applications", group="argoproj.io"))
+    return _without_double(found)
 
 
 def render_rbac(rights: Sequence[Right], account: str) -> str:
@@ -277,6 +305,15 @@ def _workload(
             return workload
     known = ", ".join(one.id for one in workloads) or "none"
     raise InputError(f"{argument}: got {wanted!r}, expected one of the environment's: {known}")
+
+
+def _without_double(found: Iterable[Right]) -> tuple[Right, ...]:
+    """Sorted, without what is allowed everywhere already."""
+    rights = set(found)
+    everywhere = {_anywhere(one) for one in rights if one.namespace == _ALL}
+    return tuple(
+        sorted(one for one in rights if one.namespace == _ALL or _anywhere(one) not in everywhere)
+    )
 
 
 def _anywhere(right: Right) -> Right:

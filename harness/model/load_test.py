@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 
@@ -21,7 +20,7 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Drive(_Value, frozen=True, kw_only=True, tag_field="kind", tag="drive"):
-    """A load by a profile, or by a locustfile, against the service as it is or with a fault."""
+    """A load by a profile, against the service as it is or with a fault."""
 
     id: str
     title: str
@@ -45,10 +44,6 @@ class Drive(_Value, frozen=True, kw_only=True, tag_field="kind", tag="drive"):
 
     away_after: timedelta = timedelta(seconds=30)
     """From the load's beginning to the fault."""
-
-    locustfile: Path | None = None
-    """A user's own: run unchanged, closed-loop, with the caveat that belongs to it. The profile
-    then says for how long; its rates become numbers of users, of `peak` at 1.0."""
 
 
 class Search(_Value, frozen=True, kw_only=True, tag_field="kind", tag="search"):

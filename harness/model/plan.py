@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from fnmatch import fnmatch
 
 import msgspec
 
@@ -10,7 +11,15 @@ from harness.model.game_day import GameDayPlan
 from harness.model.load_test import LoadPlan
 from harness.model.subject import Region, Subject
 from harness.model.suite import Loss, PointChoice, Verification
-from harness.model.target import LOAD, Kind, RecoveryPoint, RecoveryTime, Target, Volume
+from harness.model.target import (
+    LOAD,
+    Kind,
+    RecoveryPoint,
+    RecoveryTime,
+    Replicas,
+    Target,
+    Volume,
+)
 from harness.model.workload import KUBERNETES
 
 
@@ -95,4 +104,14 @@ def answerable(plan: RunPlan) -> tuple[Target, ...]:
             recovery = (RecoveryTime, RecoveryPoint)
             return tuple(one for one in plan.targets if isinstance(one.objective, recovery))
         case LoadPlan():
-            return tuple(one for one in plan.targets if isinstance(one.objective, LOAD))
+            return tuple(
+                one
+                for one in plan.targets
+                if isinstance(one.objective, LOAD) and _is_here(one, plan.workload.namespace)
+            )
+
+
+def _is_here(target: Target, namespace: str) -> bool:
+    """A number of replicas is promised of one environment's namespaces."""
+    objective = target.objective
+    return not isinstance(objective, Replicas) or fnmatch(namespace, objective.namespaces)

@@ -39,8 +39,8 @@ class Answer(enum.IntEnum):
     """What came is no HTTP."""
 
     UNSENT = 9
-    """The schedule had it, and the generator ended before it was sent. No answer of the service:
-    it counts against the coverage of the schedule, never as an error."""
+    """It was due, and the generator ended before it was sent, or before its answer came: no
+    answer of the service, it counts against the coverage of the schedule, never as an error."""
 
 
 DTYPE = np.dtype(

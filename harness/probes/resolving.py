@@ -68,7 +68,7 @@ def resolve(
                 redis[workload.id] = _redis(workload, objects, within_s)
             case BrokerWorkload() | HttpWorkload():
                 services[workload.id] = ResolvedAddress(
-                    address=(_address(objects, workload, workload.service), workload.port),
+                    address=(service_address(objects, workload, workload.service), workload.port),
                     host=f"{workload.service}.{workload.namespace}.svc",
                 )
     return Resolved(
@@ -88,7 +88,7 @@ def _postgresql(
 ) -> ResolvedPostgresql:
     def endpoint(service: str, identifier: str) -> PostgresEndpoint:
         return PostgresEndpoint(
-            host=_address(objects, workload, service),
+            host=service_address(objects, workload, service),
             port=workload.port,
             database=workload.database,
             user=workload.user,
@@ -124,7 +124,7 @@ def _redis(workload: RedisWorkload, objects: Objects, within_s: float) -> Resolv
     endpoint = RedisEndpoint(
         nodes=(),
         cluster=True,
-        seeds=((_address(objects, workload, workload.service), workload.port),),
+        seeds=((service_address(objects, workload, workload.service), workload.port),),
     )
     access = access_of(workload)
 
@@ -137,7 +137,7 @@ def _redis(workload: RedisWorkload, objects: Objects, within_s: float) -> Resolv
     )
 
 
-def _address(objects: Objects, workload: Workload, service: str) -> str:
+def service_address(objects: Objects, workload: Workload, service: str) -> str:
     """The cluster address of a Service: it stays as long as the Service."""
     found = objects.get_object("v1", "Service", workload.namespace, service)
     where = f"workload {workload.id}: service {workload.namespace}/{service}"

@@ -14,6 +14,7 @@ from harness.model.judgement import Step
 from harness.model.quantity import show_bytes
 from harness.model.verdict import Verdict
 from harness.report import lanes, timeline, wording
+from harness.report.load_picture import draw_load, limits_of
 from harness.report.summary import Report, figures, headline, limits, target_rows
 
 GLYPHS = {Verdict.PASS: "\u2713", Verdict.FAIL: "\u2715", Verdict.INCONCLUSIVE: "?"}
@@ -32,6 +33,12 @@ def render_html(report: Report) -> str:
         Markup(lanes.draw_lanes(trial, name=f"g{number}"))  # noqa: S704 - as above
         for number, trial in enumerate(report.judgement.recoveries, start=1)
     ]
+    load = report.judgement.load
+    load_pictures = [
+        Markup(draw_load(load, one.trial, limits_of(report.plan), name=f"l{number}"))  # noqa: S704 - as above
+        for number, one in enumerate(load.injections if load is not None else (), start=1)
+        if load is not None
+    ]
     return _template().render(
         judgement=report.judgement,
         run=report.run,
@@ -46,6 +53,8 @@ def render_html(report: Report) -> str:
         targets={target.id: target for target in report.plan.targets},
         pictures=pictures,
         lane_pictures=lane_pictures,
+        load=load,
+        load_pictures=load_pictures,
         all_steps=tuple(
             step for trial in report.judgement.recoveries for step in trial.manual_steps
         ),
@@ -77,6 +86,7 @@ def _template() -> jinja2.Template:
         "lost_writes": wording.lost_writes,
         "measure": wording.measure,
         "objective": wording.objective,
+        "of_resource": wording.of_resource,
         "plural": wording.plural,
         "predicted": wording.predicted,
         "recovery_point": wording.recovery_point,

@@ -11,6 +11,7 @@ from harness.model.judgement import (
     RecoverySummary,
     RestoreSummary,
 )
+from harness.model.load_judgement import LoadSummary
 from harness.model.plan import Plan, RunPlan, answerable, subjects
 from harness.model.run import RunRecord
 from harness.model.suite import Loss
@@ -188,6 +189,8 @@ class Figure:
 
 def figures(report: Report) -> tuple[Figure, ...]:
     """The worst of what was measured, never a mean; an invalid trial's numbers do not soften it."""
+    if report.judgement.load is not None:
+        return load_figures(report.judgement.load)
     if not isinstance(report.plan, Plan):
         return game_day_figures(report)
     restores = report.judgement.restores
@@ -234,6 +237,38 @@ def figures(report: Report) -> tuple[Figure, ...]:
                 name="Longest time to verified",
                 value=duration(worst.verified_s or 0.0),
                 beside=worst.subject,
+            )
+        )
+    return tuple(shown)
+
+
+def load_figures(load: LoadSummary) -> tuple[Figure, ...]:
+    """The worst of the loads whose generator is to be believed, and the best capacity."""
+    believed = [one for one in load.injections if not one.gates and one.latencies is not None]
+    shown = [
+        Figure(
+            name="Loads",
+            value=f"{len(load.injections)}",
+            beside=f"{len(believed)} of them to be believed" if load.injections else "nothing",
+        )
+    ]
+    slow = [one.latencies.p95 for one in believed if one.latencies is not None]
+    if slow:
+        shown.append(
+            Figure(
+                name="Slowest p95",
+                value=duration(max(slow)),
+                beside=f"most errors {max(one.error_share for one in believed):.2%}",
+            )
+        )
+    points = [one for searched in load.capacity for one in searched.points if one.holds]
+    if points:
+        best = max(points, key=lambda one: one.holds or 0.0)
+        shown.append(
+            Figure(
+                name="Highest rate that holds",
+                value=f"{best.holds:.1f} requests/s",
+                beside=plural(best.replicas, "replica"),
             )
         )
     return tuple(shown)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.game_day import GameDayPlan
+from harness.model.load_judgement import LoadSummary
 from harness.model.quantity import show_bytes
 from harness.model.verdict import Finding, Verdict
 from harness.report import wording
@@ -74,6 +75,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _unjudged(report)
     if isinstance(report.plan, GameDayPlan):
         yield from _experiments(report)
+    elif report.judgement.load is not None:
+        yield from _loads(report.judgement.load)
     else:
         yield from _restores(report)
     yield from _predictions(report)
@@ -128,6 +131,39 @@ def _unjudged(report: Report) -> Iterator[RenderableType]:
     for row in rows:
         subjects = ", ".join(filter(None, row.unjudged))
         yield _hanging(f"  {row.target.id}: ", subjects or "covers no subject here", "yellow")
+
+
+def _loads(load: LoadSummary) -> Iterator[RenderableType]:
+    yield _title("Loads")
+    if not load.injections and not load.capacity:
+        yield Text("  nothing was injected: nothing was measured under load")
+    if load.injections:
+        table = _table("load", ">requests/s", ">sent", ">wrong", ">p50", ">p95", ">p99", ">lag p99")
+        for one in load.injections:
+            took = one.latencies
+            table.add_row(
+                one.trial,
+                f"{one.rate:.1f}",
+                f"{one.sent} of {one.scheduled}",
+                f"{one.error_share:.2%}",
+                *(
+                    ("-", "-", "-")
+                    if took is None
+                    else (wording.duration(each) for each in (took.p50, took.p95, took.p99))
+                ),
+                "-" if one.lag_p99_s is None else wording.duration(one.lag_p99_s),
+            )
+        yield table
+    for searched in load.capacity:
+        table = _table(">replicas", ">holds, requests/s", ">does not hold", "limited by")
+        for point in searched.points:
+            table.add_row(
+                str(point.replicas),
+                "none" if point.holds is None else f"{point.holds:.1f}",
+                "-" if point.fails is None else f"{point.fails:.1f}",
+                point.limited_by,
+            )
+        yield table
 
 
 def _restores(report: Report) -> Iterator[RenderableType]:

@@ -221,6 +221,13 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
 
 
+def of_resource(value: float, resource: str) -> str:
+    """An amount of a quota: `2.5` cores, `3 GiB`, `12` pods."""
+    if "memory" in resource or "storage" in resource:
+        return show_bytes(value)
+    return f"{value:,.4g}"
+
+
 def objective(promise: Objective) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
     """What a target promises, in a few words."""
     match promise:

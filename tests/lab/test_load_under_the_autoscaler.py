@@ -1,0 +1,92 @@
+"""A load test as its user meets it: a drive and a search on the real autoscaler, given back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from commands import Command
+
+from harness.lab.lab import Lab
+
+PROFILE = """\
+# Decides a load for a test: short, and enough for the autoscaler to want more.
+profile: short
+title: Short
+stages:
+  - {rate: 0.2, hold: PT5S}
+  - {rate: 1.0, hold: PT40S}
+"""
+SUITE = """\
+suite: short-load
+kind: load-test
+title: Short
+workload: checkout
+scenarios:
+  - {kind: drive, id: scale, title: Up, profile: short, peak: 40}
+  - {kind: search, id: capacity, title: Searched, replicas: [2], probe: PT5S, start_rate: 5,
+     rest: PT1S, resolution: 1.0}
+"""
+NAMESPACE = ("-n", "core-business-prod")
+
+
+@pytest.fixture(scope="module")
+def limits(lab: Lab) -> tuple[int, int]:
+    """Of the autoscaler, before."""
+    return _limits(lab)
+
+
+@pytest.fixture(scope="module")
+def judged(
+    limits: tuple[int, int], harness: Command, tmp_path_factory: pytest.TempPathFactory
+) -> Any:  # noqa: ANN401 - JSON
+    """The judgement. FAIL by what the document contradicts itself in; a machine that others use,
+    too, may make the generator late.
+    """
+    assert limits
+    made = tmp_path_factory.mktemp("load")
+    (made / "short-load.yaml").write_text(SUITE)
+    profiles = made / "profiles"
+    profiles.mkdir()
+    (profiles / "short.yaml").write_text(PROFILE)
+    folders = ("--suites", str(made), "--profiles", str(profiles), "--runs", str(made / "runs"))
+    done = harness("run", "short-load", "-e", "lab", "--json", *folders, within_s=1200, exits=(1,))
+    assert (made / "runs" / "latest" / "report.html").is_file()
+    return json.loads(done.stdout)
+
+
+def test_all_of_the_schedule_was_sent_and_watched(judged: Any) -> None:  # noqa: ANN401 - JSON
+    """Every request has its sample, and every second its look."""
+    (drive,) = judged["load"]["injections"]
+    assert drive["sent"] == drive["scheduled"] > 1000
+    looks = judged["load"]["scales"]["scale"]
+    assert len([one for one in looks if 0 <= one["at_s"] <= 45]) > 30
+    assert max(one["wanted"] or 0 for one in looks) > min(one["wanted"] or 9 for one in looks)
+
+
+def test_a_capacity_was_searched_while_the_service_was_held(judged: Any) -> None:  # noqa: ANN401 - JSON
+    """At the number of replicas that was asked for."""
+    (point,) = judged["load"]["capacity"][0]["points"]
+    assert point["replicas"] == 2
+    assert point["probes"]
+
+
+def test_the_documents_contradiction_is_found(judged: Any) -> None:  # noqa: ANN401 - JSON
+    """An autoscaler that may go down to 1 below a promise of 3."""
+    verdicts = {one["id"]: one["verdict"] for one in judged["findings"]}
+    assert verdicts["autoscaling/replicas-production"] == "FAIL"
+    assert verdicts["quotas/quota-core-business-prod/limit"] == "PASS"
+
+
+def test_the_autoscaler_is_as_it_was(judged: Any, lab: Lab, limits: tuple[int, int]) -> None:  # noqa: ANN401 - JSON
+    """And the drill says so."""
+    verdicts = {one["id"]: one["verdict"] for one in judged["findings"]}
+    assert verdicts["drill/clean-up"] == "PASS"
+    assert verdicts["drill/end"] == "PASS"
+    assert _limits(lab) == limits
+
+
+def _limits(lab: Lab) -> tuple[int, int]:
+    spec = lab.kubectl.get("horizontalpodautoscaler", "checkout", *NAMESPACE)["spec"]
+    return spec["minReplicas"], spec["maxReplicas"]

@@ -220,6 +220,7 @@ class _Trial:
             within_s=_BREAKS_WITHIN_S,
             doing="the experiment checks its hypothesis and breaks",
         )
+        self._take_in()  # it may have ended just after its last fact
         if self._fault_ns is None:
             raise HarnessError("the experiment ended without a fault on record")
         for step in self._steps(When.DURING):

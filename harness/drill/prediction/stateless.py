@@ -23,7 +23,8 @@ def predict_stateless(
     if how is How.BLACK_HOLE:
         return never("the dependency stays away until it is put back; another pod would not help")
     if how is How.ROLLOUT:
-        return never("no controller that rolls a bad version back is known to the harness")
+        stays = never("no controller that rolls a bad version back is known to the harness")
+        return stays if of.pods is None else stays.saying(_takes_requests(of.pods))
     if not lost:
         return untouched("none of its pods is hit")
     pods = of.pods
@@ -37,6 +38,17 @@ def predict_stateless(
             f"{pods.autoscaler_minimum}, and then a new pod is waited for"
         )
     return recovery
+
+
+def _takes_requests(pods: PodSettings) -> str:
+    """From when a new version may be told by its answers: its first pod is made at once, since a
+    rolling update begins by a new pod wherever maxSurge allows one (Deployment's default: 25 %).
+    """
+    first = kubernetes.starts(pods).then(kubernetes.endpoints())
+    return (
+        f"{first.low_s:g} to {first.high_s:g} s: the new version takes its first requests; no "
+        f"condition for a rollback holds before that ({'; '.join(first.because)})"
+    )
 
 
 def _without_some(settings: ClusterSettings, how: How) -> Recovery:

@@ -6,13 +6,14 @@ earliest instant of the fault.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from harness.judge import ledger_integrity
 from harness.judge import recovery_point as against_rpo
 from harness.judge.facts import known
 from harness.judge.game_day import aftermath, prediction, pubsub, recovery_time, ways
+from harness.judge.game_day.detection import Detection, detect
 from harness.judge.game_day.evidence import GameDayRun, TrialEvidence
 from harness.judge.game_day.recovery import ClassRecovery, Recoveries, TrialRecovery
 from harness.judge.game_day.recovery_point import Examined, ledgers
@@ -20,6 +21,7 @@ from harness.judge.game_day.scenarios import Scenario
 from harness.judge.ledger_trial import LedgerTrial
 from harness.judge.promise import covering
 from harness.judge.statistics import strength
+from harness.model.game_day import Way
 from harness.model.history import (
     ClusterCompared,
     HypothesisMeasured,
@@ -66,7 +68,10 @@ def summarise(run: GameDayRun, measured: TrialRecovery, examined: Examined) -> R
     evidence = measured.evidence
     trial, bracket = evidence.trial, evidence.bracket
     origin_ns = None if bracket is None else bracket.earliest_ns
-    recoveries = tuple(_way(run, measured, one) for one in measured.classes)
+    detections = tuple(_detections(run, measured))
+    recoveries = tuple(
+        _way(run, measured, one, _undetected(one, detections)) for one in measured.classes
+    )
     losses = tuple(_losses(run, measured, examined))
     worst = worst_way(measured)
     return RecoverySummary(
@@ -84,7 +89,7 @@ def summarise(run: GameDayRun, measured: TrialRecovery, examined: Examined) -> R
         if worst is None or worst.bounds is None or worst.bounds.high_ns is None
         else _s(worst.bounds.high_ns),
         ways=recoveries,
-        steps=tuple(_steps(measured)),
+        steps=tuple(_steps(measured, detections)),
         losses=losses,
         hearings=tuple(_hearings(run, evidence)),
         rollbacks=tuple(
@@ -213,7 +218,9 @@ def _verdicts(run: GameDayRun, measured: TrialRecovery, examined: Examined) -> I
         yield ask(evidence).verdict
 
 
-def _way(run: GameDayRun, measured: TrialRecovery, one: ClassRecovery) -> WayRecovery:
+def _way(
+    run: GameDayRun, measured: TrialRecovery, one: ClassRecovery, undetected: Iterable[str]
+) -> WayRecovery:
     trial, bracket = measured.evidence.trial, measured.evidence.bracket
     kind = subjects(run.plan).get(one.subject)
     promises = [] if kind is None else covering(run.plan.targets, kind, RecoveryTime)
@@ -230,7 +237,7 @@ def _way(run: GameDayRun, measured: TrialRecovery, one: ClassRecovery) -> WayRec
         way=one.way,
         judged=one.judged,
         verdict=verdict if one.judged and limit is not None else None,
-        text="; ".join((text, *one.remarks())),
+        text="; ".join((text, *one.remarks(), *undetected)),
         by=one.by,
         rta_low_s=None if one.bounds is None else _s(one.bounds.low_ns),
         rta_high_s=None
@@ -287,7 +294,34 @@ def _loss(
     )
 
 
-def _steps(measured: TrialRecovery) -> Iterator[StepSeen]:
+def _detections(run: GameDayRun, measured: TrialRecovery) -> Iterator[tuple[str, Detection]]:
+    """The documented conditions for a rollback, with each way in by HTTP that was to recover."""
+    evidence = measured.evidence
+    if evidence.bracket is None or measured.invalid:
+        return
+    for one in ways.recorded(run, evidence.trial):
+        if one.way is Way.HTTP and ways.judged(one, evidence.trial):
+            for found in detect(
+                one, evidence.bracket, run.plan.targets, until_ns=evidence.rolled_back_ns
+            ):
+                yield one.probe_class, found
+
+
+def _undetected(of: ClassRecovery, detections: Sequence[tuple[str, Detection]]) -> Iterator[str]:
+    """Conditions that were not seen to begin after the fault, together where it is for one reason;
+    those that were are steps.
+    """
+    told: dict[str, list[str]] = {}
+    for probe_class, one in detections:
+        if probe_class == of.probe_class and one.bounds is None:
+            told.setdefault(one.detail, []).append(one.condition)
+    for why, conditions in told.items():
+        yield f"{', '.join(conditions)}: {why}"
+
+
+def _steps(
+    measured: TrialRecovery, detections: Sequence[tuple[str, Detection]]
+) -> Iterator[StepSeen]:
     """Milestones, and what clients saw, in the order of the steps and then of time."""
     evidence = measured.evidence
     if evidence.bracket is None:
@@ -302,6 +336,17 @@ def _steps(measured: TrialRecovery) -> Iterator[StepSeen]:
             detail=one.fact.detail,
         )
         for one in evidence.of(MilestoneSeen)
+    ]
+    found += [
+        StepSeen(
+            step=Step.DETECTED,
+            subject=f"{probe_class}: {one.condition}",
+            low_s=_s(one.bounds.low_ns),
+            high_s=_s(one.bounds.high_ns),
+            detail=one.detail,
+        )
+        for probe_class, one in detections
+        if one.bounds is not None and one.bounds.high_ns is not None
     ]
     for one in measured.classes:
         seen = (

@@ -311,6 +311,16 @@ class TestStateless:
         assert bounds(expected(one, Way.HTTP, "checkout")) == some
         assert bounds(expected(one, Way.HTTP, "checkout", single)) == only
 
+    def test_a_new_version_is_not_detected_before_it_takes_requests(self) -> None:
+        found = expected(strike(How.ROLLOUT, "checkout"), Way.HTTP, "checkout")
+        assert any(
+            line.startswith("5 to 17 s: the new version takes its first requests")
+            for line in found.because
+        )
+        unread = with_workload(replace(SHOP, pods=None))
+        still = expected(strike(How.ROLLOUT, "checkout"), Way.HTTP, "checkout", unread)
+        assert bounds(still) == (0, None)
+
     def test_back_off_of_a_container_that_was_restarted(self) -> None:
         restarted = replace(SHOP, members=SHOP.members[:1], pods=replace(PODS, restarts=3))
         found = expected(

@@ -15,7 +15,7 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Bounded(_Value, frozen=True, kw_only=True):
-    """A number, and the interval that it lies in with 95 % confidence."""
+    """A number, and the interval that it lies in with the confidence that its maker says."""
 
     value: float
     low: float

@@ -79,7 +79,7 @@ def injected(
     )
 
 
-def samples(place: Place, name: str, found: Injected) -> np.ndarray:  # type: ignore[type-arg]
+def samples(place: Place, name: str, found: Injected) -> np.ndarray:
     """Of all workers, laid together."""
     files = [(place.directory / name / one).read_bytes() for one in found.samples]
     return np.concatenate([np.frombuffer(one, dtype=DTYPE) for one in files])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from harness.judge.compose import FORMAT, WORST_FIRST, not_measured, safely, told
-from harness.judge.load import autoscaling, capacity, drill, objectives, quotas, summary
+from harness.judge.load import autoscaling, capacity, drill, objectives, quotas, regression, summary
 from harness.judge.load.evidence import LoadRun
 from harness.model.judgement import Judgement
 from harness.model.load_judgement import LoadSummary
@@ -43,6 +43,7 @@ def _judges(run: LoadRun) -> Iterator[tuple[str, Callable[[], Iterable[Finding]]
     yield autoscaling.CHECK, partial(autoscaling.judge, run)
     yield capacity.CHECK, partial(capacity.judge, run)
     yield quotas.CHECK, partial(quotas.judge, run)
+    yield regression.CHECK, partial(regression.judge, run)
     yield drill.CHECK, partial(drill.judge, run)
 
 
@@ -68,6 +69,7 @@ def _summary(run: LoadRun) -> tuple[LoadSummary, tuple[str, ...]]:
                 capacity=capacity.summaries(run),
                 headroom=quotas.headroom(run),
                 filled=quotas.filled(run),
+                compared=regression.comparisons(run),
             ),
             (),
         )

@@ -309,6 +309,10 @@ class NodeProvider(Protocol):
         """Lets it run again; returns when it answers."""
         ...
 
+    def service_is_down(self, node: str, service: str) -> bool:
+        """Whether it is stopped and does not answer now; changes nothing."""
+        ...
+
 
 class WayNow(msgspec.Struct, frozen=True, kw_only=True):
     """What one way in answered last; for the live view and for knowing when to go on."""

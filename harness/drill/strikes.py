@@ -8,8 +8,12 @@ from harness.drill.experiment_document import Activity
 from harness.drill.strike import OF_NODES, How, Strike
 from harness.errors import InputError
 
-HARMLESS = frozenset({"hold", "undo_all", "fault_of_others_begins", "fault_of_others_seen"})
-"""Actions that break nothing: they wait, put back, or tell of what others break."""
+HARMLESS = frozenset(
+    {"hold", "undo_all", "rehearse", "fault_of_others_begins", "fault_of_others_seen"}
+)
+"""Actions that break nothing: they wait, put back, restore beside what there is, or tell of what
+others break.
+"""
 
 _HOW = {
     "delete_pods": How.DELETE,

@@ -288,7 +288,7 @@ class Cluster:
                 every_s=0.1,
                 hint=f"kubectl --namespace {NAMESPACE} describe pod {name}",
             )
-            said = self._log(name)
+            said = self.log(NAMESPACE, name)
         finally:
             self._send(
                 "DELETE",
@@ -299,6 +299,16 @@ class Cluster:
             last = said.strip().rpartition("\n")[2] or "no output"
             raise SurroundingsError(f"helper pod on {node}: {command[0]}: {last}")
         return said
+
+    def log(self, namespace: str, pod: str) -> str:
+        """All that the container of a pod wrote, standard output and error as they came; of a pod
+        with several containers an error.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        answer = self._repeated("GET", path)
+        if answer.status != _OK:
+            _succeeded(answer, path)
+        return answer.body.decode("utf-8", "replace")
 
     def remove_helper_pods(self, run: str) -> tuple[str, ...]:
         """Deletes the helper pods that a killed run left; their names."""
@@ -379,9 +389,10 @@ class Cluster:
         return _succeeded(answer, path)
 
     def delete_object(self, api_version: str, kind: str, namespace: str, name: str) -> bool:
-        """Deletes an object; False where it is not there."""
+        """Deletes an object and what belongs to it; False where it is not there."""
         path = f"{self._required(api_version, kind, namespace)}/{name}"
-        answer = self._send("DELETE", path)
+        # Without it a Job's pods would stay (pkg/registry/batch/job, DefaultGarbageCollectionPolicy).
+        answer = self._send("DELETE", path, body={"propagationPolicy": "Background"})
         if answer.status == _NOT_FOUND:
             return False
         _succeeded(answer, path)
@@ -457,12 +468,6 @@ class Cluster:
             raise SurroundingsError(f"helper pod {name} was deleted by somebody else")
         return pod if pod.phase in ("Succeeded", "Failed") else None
 
-    def _log(self, name: str) -> str:
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/log"
-        answer = self._repeated("GET", path)
-        if answer.status != _OK:
-            _succeeded(answer, path)
-        return answer.body.decode("utf-8", "replace")
 
 
 def _group_path(api_version: str) -> str:

@@ -240,6 +240,15 @@ def _change_rollout(arguments: Mapping[str, str], workloads: Sequence[Workload])
     yield from _rights("list patch", "applications", group="argoproj.io")
 
 
+def _rehearse(arguments: Mapping[str, str], _workloads: Sequence[Workload]) -> Iterator[Right]:
+    """A Job as a CronJob makes it, whose pod says what came of it."""
+    namespace = arguments.get("namespace", "")
+    yield from _rights("get", "cronjobs", group="batch", namespace=namespace)
+    yield from _rights("create delete get", "jobs", group="batch", namespace=namespace)
+    yield from _rights("list", "pods", namespace=namespace)
+    yield from _rights("get", "pods/log", namespace=namespace)
+
+
 _ACTIONS: dict[str, Callable[[Mapping[str, str], Sequence[Workload]], Iterator[Right]]] = {
     "delete_pods": _delete_pods,
     "kill_container": _in_containers,
@@ -253,6 +262,7 @@ _ACTIONS: dict[str, Callable[[Mapping[str, str], Sequence[Workload]], Iterator[R
     "kill_control_plane_member": _machines,
     "change_rollout": _change_rollout,
     "stop_service": _nothing,
+    "rehearse": _rehearse,
     "hold": _nothing,
     "undo_all": _nothing,
     # The kind that it looks at is the other tool's: its experiment says the right for it.

@@ -199,6 +199,9 @@ class ExperimentTrial(_Value, frozen=True, kw_only=True):
 
     seed: int
     manual: tuple[ManualStep, ...] = ()
+    rehearses: tuple[str, ...] = ()
+    """Scenarios of restores that its experiment rehearses under the fault."""
+
     expected: tuple[Expected, ...] = ()
     unpredicted: tuple[str, ...] = ()
     """Ways in that nothing is predicted for, and why."""

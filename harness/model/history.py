@@ -16,6 +16,7 @@ from harness.model.instant import Bracket, Instant
 from harness.model.quota import Filled
 from harness.model.subject import Region
 from harness.model.suite import Level
+from harness.model.verdict import Verdict
 
 
 class Outcome(enum.StrEnum):
@@ -434,6 +435,55 @@ class SubscriptionsRecorded(
     subscribers: tuple[str, ...]
 
 
+class RehearsedFinding(_Value, frozen=True, kw_only=True):
+    """One finding of a restore that was rehearsed during a game day, as its own judge has it."""
+
+    id: str
+    check: str
+    subject: str | None
+    verdict: Verdict
+    headline: str
+
+
+class RestoreRehearsed(
+    _Value, frozen=True, kw_only=True, tag_field="event", tag="restore-rehearsed"
+):
+    """A restore was rehearsed in the cluster while something was broken, and what its own verdict
+    says of it.
+    """
+
+    trial: str
+    job: str
+    """`namespace/name` of the Job that ran it."""
+
+    scenario: str
+    """Of the suite that it ran."""
+
+    began_ns: int
+    """Before the Job was made, by the clock of the host that injects: all of it lies between."""
+
+    ended_ns: int
+    """After it was seen to have ended."""
+
+    evidence: str | None = None
+    """Where it says that its run directory is, as it sees it: on the Job's volume."""
+
+    regions: tuple[Region, ...] = ()
+    """That something was restored from."""
+
+    findings: tuple[RehearsedFinding, ...] = ()
+    """Those of the scenario."""
+
+    away: tuple[str, ...] = ()
+    """What was broken and was looked at after it ended: still away."""
+
+    back: tuple[str, ...] = ()
+    """What was broken and was seen back then."""
+
+    error: str | None = None
+    """Why there is no verdict of it."""
+
+
 class ManualStepEnded(
     _Value, frozen=True, kw_only=True, tag_field="event", tag="manual-step-ended"
 ):
@@ -566,6 +616,7 @@ Event = (
     | MilestoneSeen
     | ClusterCompared
     | SubscriptionsRecorded
+    | RestoreRehearsed
     | ManualStepEnded
     | LoadInjected
     | TimelineRecorded

@@ -140,10 +140,7 @@ class LabNodes(RefusingNodes):
             before_ns = _CLOCK.monotonic_ns()
             _sv(lab, machine, "force-stop", service)
             wait_until(
-                lambda: (
-                    _sv_status(lab, machine, service).startswith("down:")
-                    and not _listens(machine, service)
-                ),
+                lambda: _is_down(lab, machine, service),
                 within_s=_SEEN_WITHIN_S,
                 what=f"{service} of {node} down",
             )
@@ -165,6 +162,11 @@ class LabNodes(RefusingNodes):
                 what=f"{service} of {node} running",
             )
             return f"{service} of {node}: {_sv_status(lab, machine, service)}"
+
+    def service_is_down(self, node: str, service: str) -> bool:
+        """By runit's own word, and by its port, where it has one."""
+        lab = find(self._state)
+        return _is_down(lab, _with_service(lab, node, service), service)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Lab]:
@@ -256,6 +258,11 @@ def _sv(lab: Lab, machine: Machine, command: str, service: str) -> str:
 
 def _sv_status(lab: Lab, machine: Machine, service: str) -> str:
     return _sv(lab, machine, "status", service)
+
+
+def _is_down(lab: Lab, machine: Machine, service: str) -> bool:
+    stopped = _sv_status(lab, machine, service).startswith("down:")
+    return stopped and not _listens(machine, service)
 
 
 def _listens(machine: Machine, service: str) -> bool:

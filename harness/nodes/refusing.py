@@ -54,6 +54,10 @@ class RefusingNodes:
         """Refused."""
         self._refuse(f"start of {service} on {node}")
 
+    def service_is_down(self, node: str, service: str) -> bool:
+        """Refused."""
+        self._refuse(f"{service} on {node}")
+
     def _refuse(self, what: str) -> NoReturn:
         raise RefusedError(
             f"{what}: machines of provider {self.name!r} cannot do it, expected one that can",

@@ -108,3 +108,7 @@ class StandInMachines:
             self.down.remove(f"{node}/{service}")
             self.api.changed(f"start {service}")
         return f"{service} answers"
+
+    def service_is_down(self, node: str, service: str) -> bool:
+        """As the port."""
+        return f"{node}/{service}" in self.down

@@ -93,6 +93,14 @@ HELPER_PODS = {
             },
         ),
         (does("stop_service", service="s3-primary"), set()),
+        (
+            does("rehearse", namespace="drills", cronjob="weekly", scenario="replica-region"),
+            {
+                "get cronjobs.batch in drills",
+                *(f"{verb} jobs.batch in drills" for verb in ("create", "delete", "get")),
+                "get pods/log in drills",
+            },
+        ),
         (does("hold"), set()),
         (does("undo_all"), set()),
         (does("nodes_ready", action=False), set()),

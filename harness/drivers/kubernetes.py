@@ -391,7 +391,7 @@ class Cluster:
     def delete_object(self, api_version: str, kind: str, namespace: str, name: str) -> bool:
         """Deletes an object and what belongs to it; False where it is not there."""
         path = f"{self._required(api_version, kind, namespace)}/{name}"
-        # Without it a Job's pods would stay (pkg/registry/batch/job, DefaultGarbageCollectionPolicy).
+        # A Job's pods would else stay (pkg/registry/batch/job, DefaultGarbageCollectionPolicy).
         answer = self._send("DELETE", path, body={"propagationPolicy": "Background"})
         if answer.status == _NOT_FOUND:
             return False
@@ -467,7 +467,6 @@ class Cluster:
         if pod is None:
             raise SurroundingsError(f"helper pod {name} was deleted by somebody else")
         return pod if pod.phase in ("Succeeded", "Failed") else None
-
 
 
 def _group_path(api_version: str) -> str:

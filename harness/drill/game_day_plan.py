@@ -94,6 +94,7 @@ def make_game_day_plan(  # noqa: PLR0913 - the inputs of a plan
             for trial in _trials(
                 one,
                 _file(one, experiments)[0],
+                used[one.id],
                 struck[one.id],
                 targets,
                 environment,
@@ -109,6 +110,11 @@ def make_game_day_plan(  # noqa: PLR0913 - the inputs of a plan
                 f"{one.id}: {line_of(strike, workloads, settings)}"
                 for one in chosen
                 for strike in struck[one.id]
+            ),
+            *(
+                f"{one.id}: {_rehearsed(restore)}"
+                for one in chosen
+                for restore in _restores(used[one.id])
             ),
             *bounds_of(suite.caps),
         ),
@@ -171,6 +177,7 @@ def _refuse_what_nobody_serves(
 def _trials(  # noqa: PLR0913 - the inputs of a trial
     one: Experiment,
     digest: str,
+    used: Sequence[Activity],
     strikes: Sequence[Strike],
     targets: Sequence[Target],
     environment: str,
@@ -198,9 +205,25 @@ def _trials(  # noqa: PLR0913 - the inputs of a trial
             delay=one.control_period * draw.random(),
             seed=draw.getrandbits(32),
             manual=one.manual,
+            rehearses=tuple(
+                rehearsal.arguments.get("scenario", "") for rehearsal in _restores(used)
+            ),
             expected=prediction.expected,
             unpredicted=prediction.unpredicted,
         )
+
+
+def _restores(used: Sequence[Activity]) -> Iterator[Activity]:
+    """The actions that rehearse a restore meanwhile."""
+    yield from (one for one in used if one.is_ours and one.action and one.function == "rehearse")
+
+
+def _rehearsed(restore: Activity) -> str:
+    asked = restore.arguments
+    return (
+        f"restore {asked.get('scenario', '')} rehearsed by a Job of cronjob "
+        f"{asked.get('namespace', '')}/{asked.get('cronjob', '')}, on scratch servers; then deleted"
+    )
 
 
 def _ways(one: Experiment, environment: str, workloads: Sequence[Workload]) -> tuple[Way, ...]:

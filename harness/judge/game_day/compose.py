@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from harness.judge.compose import FORMAT, WORST_FIRST, not_measured, safely, told
-from harness.judge.game_day import aftermath, drill, recovery_point, recovery_time, summary
+from harness.judge.game_day import (
+    aftermath,
+    drill,
+    recovery_point,
+    recovery_time,
+    rehearsal,
+    summary,
+)
 from harness.judge.game_day.evidence import GameDayRun, Subscriptions
 from harness.judge.game_day.recovery import Recoveries, TrialRecovery, measure
 from harness.judge.game_day.recovery_point import Examined
@@ -77,6 +84,7 @@ def _judges(
     """Every judge in the order in which a person reads: what was promised first, then the drill."""
     yield recovery_time.CHECK, partial(recovery_time.judge, run, recoveries)
     yield recovery_point.CHECK, partial(recovery_point.judge, run, recoveries, examined)
+    yield rehearsal.CHECK, partial(rehearsal.judge, scenarios(run.plan), recoveries)
     yield aftermath.PUT_BACK, partial(aftermath.judge, run, recoveries)
     yield drill.CHECK, partial(drill.judge, run)
 

@@ -12,7 +12,14 @@ from datetime import timedelta
 from harness.judge import ledger_integrity
 from harness.judge import recovery_point as against_rpo
 from harness.judge.facts import known
-from harness.judge.game_day import aftermath, prediction, pubsub, recovery_time, ways
+from harness.judge.game_day import (
+    aftermath,
+    prediction,
+    pubsub,
+    recovery_time,
+    rehearsal,
+    ways,
+)
 from harness.judge.game_day.detection import Detection, detect
 from harness.judge.game_day.evidence import GameDayRun, TrialEvidence
 from harness.judge.game_day.recovery import ClassRecovery, Recoveries, TrialRecovery
@@ -214,6 +221,8 @@ def _verdicts(run: GameDayRun, measured: TrialRecovery, examined: Examined) -> I
     for ledger, workload in ledgers(run).items():
         if workload.id in asked and (evidence.trial.id, ledger) in examined:
             yield ledger_integrity.judge_trial(examined[evidence.trial.id, ledger]).verdict
+    for restore in evidence.trial.rehearses:
+        yield rehearsal.judge_trial(evidence, restore).verdict
     for ask in (aftermath.put_back, aftermath.left_as_it_was, aftermath.steady_again):
         yield ask(evidence).verdict
 

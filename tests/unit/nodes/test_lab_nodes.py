@@ -251,6 +251,27 @@ def test_a_service_runs_again_when_its_port_answers(
     assert "run: s3-primary" in nodes.start_service("outside", "s3-primary")
 
 
+@pytest.mark.parametrize(
+    ("status", "socket", "down"),
+    [
+        ("down: s3-primary: 9s", 1, True),
+        ("down: s3-primary: 9s", 0, False),
+        ("run: s3-primary: (pid 9) 1s", 1, False),
+    ],
+)
+def test_whether_a_service_is_down_is_looked_at_and_not_changed(
+    stand_in: StandInLab,
+    nodes: LabNodes,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    socket: int,
+    down: bool,  # noqa: FBT001
+) -> None:
+    (stand_in.directories.services("outside") / "s3-primary").mkdir()
+    answering(monkeypatch, {"status": (0, status), "socket": (socket, "")})
+    assert nodes.service_is_down("outside", "s3-primary") is down
+
+
 def test_a_service_that_is_not_there(stand_in: StandInLab, nodes: LabNodes) -> None:
     (stand_in.directories.services("outside") / "s3").mkdir()
     with pytest.raises(RefusedError, match="no service 's3-primary', expected one of s3"):

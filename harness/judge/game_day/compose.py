@@ -84,7 +84,7 @@ def _judges(
     """Every judge in the order in which a person reads: what was promised first, then the drill."""
     yield recovery_time.CHECK, partial(recovery_time.judge, run, recoveries)
     yield recovery_point.CHECK, partial(recovery_point.judge, run, recoveries, examined)
-    yield rehearsal.CHECK, partial(rehearsal.judge, scenarios(run.plan), recoveries)
+    yield rehearsal.CHECK, partial(rehearsal.judge, run, recoveries)
     yield aftermath.PUT_BACK, partial(aftermath.judge, run, recoveries)
     yield drill.CHECK, partial(drill.judge, run)
 

@@ -6,6 +6,7 @@ earliest instant of the fault.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
@@ -221,8 +222,8 @@ def _verdicts(run: GameDayRun, measured: TrialRecovery, examined: Examined) -> I
     for ledger, workload in ledgers(run).items():
         if workload.id in asked and (evidence.trial.id, ledger) in examined:
             yield ledger_integrity.judge_trial(examined[evidence.trial.id, ledger]).verdict
-    for restore in evidence.trial.rehearses:
-        yield rehearsal.judge_trial(evidence, restore).verdict
+    for restore, promise in itertools.product(evidence.trial.rehearses, rehearsal.ANSWERS):
+        yield rehearsal.judge_trial(evidence, restore, promise).verdict
     for ask in (aftermath.put_back, aftermath.left_as_it_was, aftermath.steady_again):
         yield ask(evidence).verdict
 

@@ -13,7 +13,8 @@ from harness.model.verdict import Finding, Verdict
 
 RESTORE = "replica-region"
 TRIAL = replace(make.trial(scenario="s3-region-away-restore"), rehearses=(RESTORE,))
-IDENTITY = f"{CHECK}/s3-region-away-restore/{RESTORE}"
+TIME = f"{CHECK}/s3-region-away-restore/{RESTORE}/recovery-time"
+POINT = f"{CHECK}/s3-region-away-restore/{RESTORE}/recovery-point"
 
 
 def found(check: str, verdict: Verdict = Verdict.PASS, subject: str = "orders") -> RehearsedFinding:
@@ -46,18 +47,27 @@ def day(rehearsed: RestoreRehearsed | None = REHEARSED) -> make.Day:
     return made if rehearsed is None else made.add(26, rehearsed)
 
 
-def judged(made: make.Day) -> Finding:
-    return made.finding(IDENTITY)
+def judged(made: make.Day) -> tuple[Finding, Finding]:
+    """Against the RTO, and against the RPO."""
+    return made.finding(TIME), made.finding(POINT)
+
+
+def verdicts(made: make.Day) -> tuple[Verdict, Verdict]:
+    time, point = judged(made)
+    return time.verdict, point.verdict
+
+
+NEITHER = (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
 
 
 def test_no_restore_on_record_is_inconclusive() -> None:
-    assert judged(day(None)).verdict is Verdict.INCONCLUSIVE
-    assert "no restore is on record" in judged(day(None)).headline
+    for one in judged(day(None)):
+        assert one.verdict is Verdict.INCONCLUSIVE
+        assert "no restore is on record" in one.headline
 
 
 def test_a_trial_that_never_began_is_inconclusive() -> None:
-    made = make.Day(make.plan(TRIAL))
-    assert judged(made).verdict is Verdict.INCONCLUSIVE
+    assert verdicts(make.Day(make.plan(TRIAL))) == NEITHER
 
 
 def test_an_experiment_that_rehearses_none_is_asked_for_none() -> None:
@@ -66,25 +76,42 @@ def test_an_experiment_that_rehearses_none_is_asked_for_none() -> None:
 
 
 def test_both_kept_while_it_was_away() -> None:
-    one = judged(day())
-    assert one.verdict is Verdict.PASS
-    assert "restored from the replica region" in one.headline
-    assert any("s3-primary of outside still away" in line for line in one.detail)
-    assert any("/evidence/runs/one" in line for line in one.detail)
+    time, point = judged(day())
+    assert (time.verdict, point.verdict) == (Verdict.PASS, Verdict.PASS)
+    assert BOTH[0].headline in time.headline
+    assert BOTH[1].headline in point.headline
+    assert (time.target, point.target) == ("recovery-time", "recovery-point")
+    for one in (time, point):
+        for said in (
+            "from the replica region",
+            "s3-primary of outside still away",
+            "/evidence/runs/one",
+        ):
+            assert any(said in line for line in one.detail), said
 
 
-@pytest.mark.parametrize("check", ["recovery-time", "recovery-point", "integrity"])
-def test_one_failed_finding_fails_it_and_is_quoted(check: str) -> None:
-    """Whatever else passed."""
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ("recovery-time", (Verdict.FAIL, Verdict.PASS)),
+        ("recovery-point", (Verdict.PASS, Verdict.FAIL)),
+        ("integrity", (Verdict.FAIL, Verdict.FAIL)),
+    ],
+)
+def test_one_failed_finding_fails_what_it_is_about(
+    check: str, expected: tuple[Verdict, Verdict]
+) -> None:
+    """And is quoted; what is damaged kept neither."""
     bad = found(check, Verdict.FAIL, "carts")
-    one = judged(day(replace(REHEARSED, findings=(*BOTH, bad))))
-    assert one.verdict is Verdict.FAIL
-    assert bad.headline in one.headline
+    made = day(replace(REHEARSED, findings=(*BOTH, bad)))
+    assert verdicts(made) == expected
+    for one in judged(made):
+        assert (bad.headline in one.headline) is (one.verdict is Verdict.FAIL)
 
 
 def test_one_inconclusive_finding_makes_it_inconclusive() -> None:
     findings = (*BOTH, found("ledger", Verdict.INCONCLUSIVE))
-    assert judged(day(replace(REHEARSED, findings=findings))).verdict is Verdict.INCONCLUSIVE
+    assert verdicts(day(replace(REHEARSED, findings=findings))) == NEITHER
 
 
 @pytest.mark.parametrize(
@@ -94,42 +121,49 @@ def test_one_inconclusive_finding_makes_it_inconclusive() -> None:
         ({"began_ns": make.at(0.005)}, "began before the fault was witnessed"),
         ({"ended_ns": make.at(30.1)}, "ended after our rollback began"),
         ({"away": (), "back": ("s3-primary of outside",)}, "was back when it ended"),
-        ({"regions": ()}, "says nothing of any restore"),
+        ({"regions": ()}, "says nothing of its recovery-"),
         ({"regions": (Region.PRIMARY, Region.REPLICA)}, "said to be away"),
-        ({"findings": ()}, "says nothing of recovery-time, recovery-point"),
-        ({"findings": BOTH[:1]}, "says nothing of recovery-point"),
     ],
 )
 def test_what_says_nothing(changed: dict[str, object], why: str) -> None:
-    """Each by itself; a failed finding in it would not count either."""
-    one = judged(day(replace(REHEARSED, **changed)))
-    assert one.verdict is Verdict.INCONCLUSIVE
-    assert why in one.headline
-    if "findings" not in changed:
-        failed = (*BOTH, found("recovery-point", Verdict.FAIL, "carts"))
-        again = judged(day(replace(REHEARSED, **{**changed, "findings": failed})))
-        assert again.verdict is Verdict.INCONCLUSIVE
+    """Each by itself; a failed finding in it does not count either."""
+    failed = (*BOTH, found("integrity", Verdict.FAIL, "carts"))
+    for findings in (BOTH, failed):
+        made = day(replace(REHEARSED, **{**changed, "findings": findings}))
+        assert verdicts(made) == NEITHER
+        assert all(why in one.headline for one in judged(made))
+
+
+def test_what_it_says_nothing_of_is_inconclusive() -> None:
+    assert verdicts(day(replace(REHEARSED, findings=()))) == NEITHER
+    only_time = day(replace(REHEARSED, findings=BOTH[:1]))
+    assert verdicts(only_time) == (Verdict.PASS, Verdict.INCONCLUSIVE)
 
 
 def test_a_fault_that_nobody_witnessed() -> None:
-    made = day().change(FaultInjected, bracket=None, witness="")
-    assert judged(made).verdict is Verdict.INCONCLUSIVE
+    assert verdicts(day().change(FaultInjected, bracket=None, witness="")) == NEITHER
 
 
 def test_without_a_rollback_nobody_knows_how_long_it_lasted() -> None:
-    assert judged(day().drop(RolledBack)).verdict is Verdict.INCONCLUSIVE
+    assert verdicts(day().drop(RolledBack)) == NEITHER
 
 
 def test_where_nobody_looked_at_its_end_that_is_said() -> None:
     """As of a fault of another tool: our rollback began later."""
-    one = judged(day(replace(REHEARSED, away=())))
-    assert one.verdict is Verdict.PASS
-    assert any("nobody looked when it ended" in line for line in one.detail)
+    for one in judged(day(replace(REHEARSED, away=()))):
+        assert one.verdict is Verdict.PASS
+        assert any("nobody looked when it ended" in line for line in one.detail)
 
 
 def test_another_fault_may_leave_the_primary_region_to_be_restored_from() -> None:
     made = make.day(TRIAL).add(26, replace(REHEARSED, regions=(Region.PRIMARY,)))
-    assert judged(made).verdict is Verdict.PASS
+    assert verdicts(made) == (Verdict.PASS, Verdict.PASS)
+
+
+def test_the_last_of_two_attempts_counts() -> None:
+    first = replace(REHEARSED, error="the Job was deleted", ended_ns=make.at(9))
+    made = make.day(TRIAL).change(FaultInjected, subject="region:primary")
+    assert verdicts(made.add(10, first).add(26, REHEARSED)) == (Verdict.PASS, Verdict.PASS)
 
 
 def test_it_is_part_of_the_trials_verdict() -> None:

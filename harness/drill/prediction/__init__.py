@@ -35,6 +35,9 @@ from harness.model.workload import KUBERNETES, HttpWorkload, Workload
 CLIENT_TIMEOUT_S = 1.0
 """After it, the prober gives a kept connection up that is silent, and opens another."""
 
+RESOLVER_S = 5.0
+"""How long a resolver waits for one server's answer (resolv.conf(5), timeout)."""
+
 WORDS = {
     Way.POSTGRESQL_NEW: "write on a new connection",
     Way.POSTGRESQL_KEPT: "write on a kept connection",
@@ -181,11 +184,12 @@ def _own(  # noqa: PLR0911 - one for each way in
         return untouched("it is not what is changed")
     match way:
         case Way.POSTGRESQL_NEW:
-            return predict_writes(settings, of, how, lost)
+            return _promoted(predict_writes(settings, of, how, lost), how, hit, subject, settings)
         case Way.POSTGRESQL_KEPT:
-            return _kept(predict_writes(settings, of, how, lost), how)
+            writes = predict_writes(settings, of, how, lost)
+            return _kept(_promoted(writes, how, hit, subject, settings), how)
         case Way.POSTGRESQL_READ:
-            return predict_reads(settings, of, how, lost)
+            return _promoted(predict_reads(settings, of, how, lost), how, hit, subject, settings)
         case Way.REDIS_SHARD:
             return predict_shards(of, how, lost)
         case _:
@@ -204,17 +208,41 @@ def _kept(writes: Recovery, how: How) -> Recovery:
     return writes.then(part(0, CLIENT_TIMEOUT_S, "the client gives up a connection that is silent"))
 
 
+def _promoted(
+    recovery: Recovery, how: How, hit: Hit, subject: str, settings: ClusterSettings
+) -> Recovery:
+    """A standby whose primary is gone asks its archive for WAL, and heeds a promotion only when
+    that command has ended: whose archive has a name waits for its lookup.
+    """
+    primary = any(member.role == "primary" for member in hit.members.get(subject, ()))
+    if not primary or recovery.high_s == 0 or not _takes_dns(how, hit, settings):
+        return recovery
+    found = kubernetes.not_ready(settings).then(kubernetes.endpoints())
+    return recovery.at_worst(
+        found.then(part(0, RESOLVER_S, "a lookup that was on its way is given up (resolv.conf)"))
+        .then(kubernetes.endpoints())
+        .saying(
+            "a server of the cluster's DNS is on the node: a standby that fetches WAL by a name "
+            "(restore_command) is not promoted before its lookup ends"
+        )
+    )
+
+
+def _takes_dns(how: How, hit: Hit, settings: ClusterSettings) -> bool:
+    """Whether a server of the cluster's DNS is on a node that is away, and still in its Service
+    (the label k8s-app=kube-dns, as kubeadm has it).
+    """
+    pods = settings.state.pods if settings.state is not None else ()
+    return how in {How.NODE_POWER, How.NODE_NETWORK} and any(
+        pod.labels.get("k8s-app") == "kube-dns" and pod.node in hit.nodes for pod in pods
+    )
+
+
 def _looking_names_up(
     recovery: Recovery, how: How, hit: Hit, settings: ClusterSettings
 ) -> Recovery:
-    """Who calls others looks their names up: in vain where a server of the cluster's DNS is on a
-    node that is away, and still in its Service (the label k8s-app=kube-dns, as kubeadm has it).
-    """
-    pods = settings.state.pods if settings.state is not None else ()
-    servers = [
-        pod for pod in pods if pod.labels.get("k8s-app") == "kube-dns" and pod.node in hit.nodes
-    ]
-    if how not in {How.NODE_POWER, How.NODE_NETWORK} or not servers:
+    """Who calls others looks their names up: in vain where the DNS that is asked is away."""
+    if not _takes_dns(how, hit, settings):
         return recovery
     return recovery.at_worst(kubernetes.not_ready(settings).then(kubernetes.endpoints())).saying(
         "a server of the cluster's DNS is on the node: lookups fail as long as it is asked"

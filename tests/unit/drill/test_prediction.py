@@ -374,7 +374,32 @@ class TestDependencies:
         )
         with_dns = replace(quick, state=replace(state, pods=(*state.pods, dns)))
         assert bounds(self.of(PRIMARY_NODE, quick)) == (20, 44)
-        assert bounds(self.of(PRIMARY_NODE, with_dns)) == (20, 62)
+        # The longest is PostgreSQL's promotion, which waits for a lookup of its own: 5 s, and E.
+        assert bounds(self.of(PRIMARY_NODE, with_dns)) == (20, 62 + 5 + 2)
+
+    def test_a_promotion_waits_for_a_lookup_where_the_dns_is_on_the_primarys_node(self) -> None:
+        state = SETTINGS.state
+        assert state is not None
+        dns = replace(
+            state.pods[0],
+            name="coredns",
+            namespace="kube-system",
+            labels={"k8s-app": "kube-dns"},
+            node="worker-2",
+        )
+        with_dns = replace(SETTINGS, state=replace(state, pods=(*state.pods, dns)))
+        beside = replace(dns, node="worker-3")
+        elsewhere = replace(SETTINGS, state=replace(state, pods=(*state.pods, beside)))
+        low, high = bounds(expected(PRIMARY_NODE, Way.POSTGRESQL_NEW, "orders"))
+        assert bounds(expected(PRIMARY_NODE, Way.POSTGRESQL_NEW, "orders", with_dns)) == (low, 69)
+        assert bounds(expected(PRIMARY_NODE, Way.POSTGRESQL_KEPT, "orders", with_dns)) == (low, 70)
+        assert bounds(expected(PRIMARY_NODE, Way.POSTGRESQL_NEW, "orders", elsewhere)) == (
+            low,
+            high,
+        )
+        killed = strike(How.PROCESS, "orders", role="primary")
+        without = expected(killed, Way.POSTGRESQL_NEW, "orders")
+        assert expected(killed, Way.POSTGRESQL_NEW, "orders", with_dns) == without
 
 
 class TestControlPlane:

@@ -31,9 +31,8 @@ def judge(run: LoadRun) -> Iterator[Finding]:
         evidence = sequences(one for one in loads if one.fact.trial == trial.id)
         for replicas in trial.scenario.replicas:
             point = next((one for one in points if one.replicas == replicas), None)
-            yield _finding(
-                run, trial, f"{replicas}-replicas", _found(run, replicas, point), evidence
-            )
+            answer = _found(run, trial.scenario, replicas, point)
+            yield _finding(run, trial, f"{replicas}-replicas", answer, evidence)
         yield _finding(run, trial, "peak", _peak(run, points), evidence)
 
 
@@ -81,7 +80,7 @@ def _points(run: LoadRun, trial: LoadTrial) -> list[CapacityPoint]:
     ]
 
 
-def _found(run: LoadRun, replicas: int, point: CapacityPoint | None) -> Answer:
+def _found(run: LoadRun, scenario: Scenario, replicas: int, point: CapacityPoint | None) -> Answer:
     about = f"{run.plan.workload.id}, {replicas} replicas"
     if point is None:
         return Answer(
@@ -97,6 +96,16 @@ def _found(run: LoadRun, replicas: int, point: CapacityPoint | None) -> Answer:
         return Answer(
             verdict=Verdict.INCONCLUSIVE,
             headline=f"{about}: {got}, and the search ended at {point.limited_by}",
+            detail=detail,
+            advice=RUN_AGAIN,
+        )
+    if (point.fails - point.holds) / point.holds > scenario.resolution:
+        return Answer(
+            verdict=Verdict.INCONCLUSIVE,
+            headline=(
+                f"{about}: somewhere from {point.holds:.1f} to {point.fails:.1f} requests/s; the "
+                f"search ended before it was known to {scenario.resolution:.0%}"
+            ),
             detail=detail,
             advice=RUN_AGAIN,
         )
@@ -126,9 +135,20 @@ def _told(probe: Injection) -> str:
 
 
 def _peak(run: LoadRun, points: list[CapacityPoint]) -> Answer:
-    """What is to be held at the busiest, against the most replicas that were tried."""
+    """What is to be held at the busiest, against what the autoscaler's maximum holds.
+
+    That fewer replicas do not hold it says nothing: there may be more of them.
+    """
     peak = run.plan.workload.peak_rate
-    best = max(points, key=lambda one: one.holds or 0.0, default=None)
+    autoscaler = run.plan.autoscaler
+    maximum = (
+        autoscaler.maximum
+        if autoscaler is not None
+        else max((one.replicas for one in points), default=0)
+    )
+    within = [one for one in points if one.replicas <= maximum]
+    best = max(within, key=lambda one: one.holds or 0.0, default=None)
+    most = next((one for one in within if one.replicas == maximum), None)
     about = f"{run.plan.workload.id}, at its busiest"
     if peak is None or best is None or best.holds is None:
         return Answer(
@@ -144,10 +164,16 @@ def _peak(run: LoadRun, points: list[CapacityPoint]) -> Answer:
     )
     if best.holds >= peak:
         return Answer(verdict=Verdict.PASS, headline=said, strength="the highest of the search")
-    if best.fails is not None and best.fails <= peak:
+    if most is None:
+        return Answer(
+            verdict=Verdict.INCONCLUSIVE,
+            headline=f"{said}; {maximum} replicas, the autoscaler's maximum, were not tried",
+            advice=RUN_AGAIN,
+        )
+    if most.fails is not None and most.fails <= peak:
         return Answer(
             verdict=Verdict.FAIL,
-            headline=f"{said}, {best.fails:.1f} do not",
+            headline=f"{said}; {most.fails:.1f} do not with {maximum}, the most there may be",
             advice=SHOW_REPORT,
         )
     return Answer(
@@ -159,7 +185,12 @@ def _peak(run: LoadRun, points: list[CapacityPoint]) -> Answer:
 
 def _summary(run: LoadRun, trial: LoadTrial) -> CapacitySummary:
     points = _points(run, trial)
-    held = [(one.replicas, one.holds) for one in points if one.holds is not None]
+    # Without a rate that failed, what held is no capacity: it may be the generator's.
+    held = [
+        (one.replicas, one.holds)
+        for one in points
+        if one.holds is not None and one.fails is not None
+    ]
     law = fit(held)
     claim = next(
         (
@@ -175,7 +206,9 @@ def _summary(run: LoadRun, trial: LoadTrial) -> CapacitySummary:
         trial=trial.id,
         points=tuple(points),
         fit=law,
-        note="" if law is not None else "no law: fewer than three numbers of replicas held a rate",
+        note=""
+        if law is not None
+        else "no law: of fewer than three numbers of replicas the capacity is known",
         cost_per_million=cost_per_million(
             held,
             claim,

@@ -29,6 +29,11 @@ CHECK = "under-load"
 USABLE = 0.5
 """A second counts as usable where more than this share of its requests was answered right."""
 
+_CLOSED = (
+    "the load waited for its answers: a stall held up those who would have come meanwhile, so that "
+    "slow answers and errors are counted too seldom (coordinated omission)"
+)
+
 Promise = Latency | ErrorRate | Availability
 
 
@@ -78,7 +83,7 @@ def _answer(run: LoadRun, promise: Promise, trial: str, load: Known[LoadInjected
     return Answer(
         verdict=answer.verdict,
         headline=answer.headline,
-        detail=answer.detail,
+        detail=(*answer.detail, *((_CLOSED,) if injection.closed_loop else ())),
         measures=answer.measures,
         strength=answer.strength,
         advice=None if answer.verdict is Verdict.PASS else SHOW_REPORT,

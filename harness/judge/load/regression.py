@@ -1,7 +1,8 @@
 """Decides whether this version is slower, wronger or smaller than the one before. Pure.
 
-Drives with the same profile, peak and replicas are compared, and capacities of the same number of
-replicas. A difference counts where its interval excludes none and it is more than TOLERANCE.
+Drives with the same profile, peak and held replicas are compared, and capacities of the same
+number of replicas. A difference counts where its interval excludes none and it is more than
+TOLERANCE.
 """
 
 from __future__ import annotations
@@ -128,13 +129,18 @@ def _capacities(run: LoadRun, before: LoadRun) -> Iterator[Comparison]:
 
 
 def _alike(now: LoadTrial, before: LoadTrial | None) -> bool:
-    """Whether the same was asked of both; another seed is another draw of the same."""
+    """Whether the same was asked of both; another seed is another draw of the same.
+
+    Only of a service that was held: when a free autoscaler scales is chance, by more than most
+    regressions, and one run of each cannot tell the two apart.
+    """
     return (
         before is not None
         and isinstance(now.scenario, Drive)
         and isinstance(before.scenario, Drive)
         and now.profile == before.profile
         and now.peak == before.peak
+        and now.scenario.replicas is not None
         and now.scenario.replicas == before.scenario.replicas
         and now.scenario.away == before.scenario.away
     )
@@ -145,26 +151,29 @@ def _believed(run: LoadRun, fact: LoadInjected) -> bool:
 
 
 def _slower(what: str, before: Bounded, now: Bounded, change: Bounded) -> Comparison:
-    worse = change.low > 0 and change.value > max(TOLERANCE * before.value, LEAST_S)
+    tolerated = max(TOLERANCE * before.value, LEAST_S)
     return _comparison(
         what,
         before,
         now,
         _relative(change, before.value),
-        worse=worse,
+        worse=change.low > 0 and change.value > tolerated,
+        tolerated=tolerated / before.value if before.value else tolerated,
         told=f"{before.value * 1000:.0f} ms before, {now.value * 1000:.0f} ms now",
     )
 
 
 def _wronger(what: str, before: Bounded, now: Bounded, change: Bounded) -> Comparison:
     """Its change is in points, since before there may have been none."""
-    worse = change.low > 0 and change.value > max(TOLERANCE * before.value, LEAST_SHARE)
+    tolerated = max(TOLERANCE * before.value, LEAST_SHARE)
     return _comparison(
         what,
         before,
         now,
         change,
-        worse=worse,
+        worse=change.low > 0 and change.value > tolerated,
+        tolerated=tolerated,
+        of=" of all requests",
         told=f"{before.value:.2%} before, {now.value:.2%} now",
     )
 
@@ -182,6 +191,7 @@ def _smaller(what: str, before: CapacityPoint, now: CapacityPoint, change: Bound
         bounds[1],
         change,
         worse=change.high < 0 and change.value < -TOLERANCE,
+        tolerated=TOLERANCE,
         told=f"{before.holds:.1f} requests/s held before, {now.holds:.1f} now",
     )
 
@@ -193,9 +203,18 @@ def _relative(change: Bounded, of: float) -> Bounded:
 
 
 def _comparison(  # noqa: PLR0913 - what it says
-    what: str, before: Bounded, now: Bounded, change: Bounded, *, worse: bool, told: str
+    what: str,
+    before: Bounded,
+    now: Bounded,
+    change: Bounded,
+    *,
+    worse: bool,
+    tolerated: float,
+    told: str,
+    of: str = "",
 ) -> Comparison:
-    interval = f"{change.value:+.1%} ({change.low:+.1%} to {change.high:+.1%})"
+    """`tolerated`: what is no regression however sure it is, in the unit of the change."""
+    interval = f"{change.value:+.1%}{of} ({change.low:+.1%} to {change.high:+.1%})"
     seen = max(change.high - change.value, change.value - change.low)
     return Comparison(
         what=what,
@@ -205,5 +224,6 @@ def _comparison(  # noqa: PLR0913 - what it says
         verdict=Verdict.FAIL if worse else Verdict.PASS,
         text=f"{told}: {interval}"
         if worse
-        else f"{told}: no regression seen; one of more than {max(seen, TOLERANCE):.1%} would be",
+        else f"{told}: {interval}, no regression; one of more than {max(seen, tolerated):.1%}{of} "
+        "would be seen",
     )

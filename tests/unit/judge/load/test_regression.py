@@ -28,7 +28,7 @@ def taken(seed: int, *, slower: float = 1.0) -> Any:  # noqa: ANN401 - an array
 
 def version(samples: Any, name: str = "v2", before: LoadRun | None = None) -> LoadRun:  # noqa: ANN401
     return load_tests.run(
-        load_tests.plan(version=name),
+        load_tests.plan(version=name, trials=[load_tests.trial(replicas=2)]),
         *load_tests.around("drive", load_tests.injected(scheduled=1200)),
         samples={"drive.samples": samples},
         before=before,
@@ -114,3 +114,27 @@ def test_a_capacity_is_smaller_where_its_bracket_lies_below(
     assert change is not None
     assert (change.high < 0) is worse
     assert capacity_change(before, replace(before, fails=None)) is None
+
+
+def test_what_would_be_seen_is_said_in_the_numbers_own_unit() -> None:
+    """5 ms of 20 ms are a quarter; of error rates it is a share of all requests."""
+    quick = load_tests.samples(1200, rate=20, takes_s=0.02)
+    run = version(load_tests.samples(1200, rate=20, takes_s=0.024), before=version(quick, "v1"))
+    told = {one.what: one.text for one in comparisons(run)}
+    assert "+20.0%" in told["p50 of drive"]
+    assert "one of more than 25.0% would be seen" in told["p50 of drive"]
+    assert "one of more than 0.1% of all requests would be seen" in told["error rate of drive"]
+
+
+def test_a_drive_whose_autoscaler_was_free_is_not_compared() -> None:
+    """When it scaled is chance."""
+
+    def free(seed: int, slower: float, before: LoadRun | None = None) -> LoadRun:
+        return load_tests.run(
+            load_tests.plan(version=f"v{seed}"),
+            *load_tests.around("drive", load_tests.injected(scheduled=1200)),
+            samples={"drive.samples": taken(seed, slower=slower)},
+            before=before,
+        )
+
+    assert comparisons(free(2, 3.0, free(1, 1.0))) == ()

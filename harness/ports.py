@@ -38,6 +38,7 @@ from harness.model.history import (
 from harness.model.instant import Bracket, Instant
 from harness.model.load_judgement import Injection
 from harness.model.load_profile import Profile
+from harness.model.load_test import Locustfile
 from harness.model.subject import Region
 from harness.model.suite import Level, Verification
 
@@ -510,8 +511,15 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: Profile
     peak: float
+    """Requests per second at a rate of 1.0; with a locustfile: users."""
+
     seed: int
     workers: int = 1
+    from_pods: bool = False
+    """Each worker is a pod of the cluster."""
+
+    locustfile: Locustfile | None = None
+    """Users of their own, who wait for answers."""
 
 
 class Person(Protocol):

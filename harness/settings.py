@@ -10,6 +10,7 @@ import msgspec
 from harness.decoding import read_toml
 from harness.errors import InputError
 from harness.model.cluster_settings import ControlPlaneSettings
+from harness.model.load_test import LoadPods
 from harness.model.subject import Subject
 from harness.model.window import Window
 from harness.model.workload import Workload
@@ -34,6 +35,10 @@ class Kubernetes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kubeconfig: Path = Path("~/.kube/config")
     nodes: Literal["lab", "docker", "ec2", "none"] = "none"
     """What its machines are, for whoever switches them off; `none`: no machine is touched."""
+
+    load_pods: LoadPods | None = None
+    """What a drive of a load test is injected from that is to be injected `from_pods`; None: such a
+    drive is refused."""
 
     helper_image: str = "busybox:1.37"
     """An image with sh, kill, ip and nsenter, for what must be done on a node."""

@@ -22,6 +22,7 @@ from harness.model.autoscaling import (
     Resource,
     ResourceTarget,
     Timings,
+    Usage,
 )
 
 DRAWS = 60
@@ -153,6 +154,24 @@ def expect(  # noqa: PLR0913 - what a load and those who follow it are set to
         path=found.path,
         lines=lines,
     )
+
+
+def memory_share(usages: Sequence[Usage], containers: Sequence[ContainerResources]) -> float | None:
+    """The share of its memory request that a pod uses, the mean of those that were measured.
+
+    Of what `containers`, those of one pod, ask for; None: none was measured, or one asks for none.
+    """
+    requests = {one.name: one.requests.get(Resource.MEMORY) for one in containers}
+    asked = sum(one or 0.0 for one in requests.values())
+    if not usages or not asked or None in requests.values():
+        return None
+    used = sum(
+        used.get(Resource.MEMORY, 0.0)
+        for usage in usages
+        for name, used in usage.containers.items()
+        if name in requests
+    )
+    return used / (asked * len(usages))
 
 
 def _followed(settings: AutoscalerSettings, memory: float | None) -> AutoscalerSettings:

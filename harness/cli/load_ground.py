@@ -15,13 +15,14 @@ from harness.chaos.supervisor import ExperimentProcess
 from harness.cli.cluster_ground import ClusterGround
 from harness.drivers.autoscaling import controller_of
 from harness.drivers.clock import HostClock
-from harness.errors import HarnessError, SurroundingsError
+from harness.errors import HarnessError, InputError, SurroundingsError
 from harness.faults import self_heal
 from harness.load import driver
 from harness.load.config import HttpRequest
-from harness.load.driver import Injected
 from harness.load.filling import fill
 from harness.load.holding import Holding
+from harness.load.injected import Injected
+from harness.load.pods import inject_from_pods
 from harness.load.timeline import TimelineProcess, timeline_config
 from harness.model.cluster import Snapshot
 from harness.model.game_day import ExperimentTrial
@@ -33,7 +34,7 @@ from harness.model.history import (
     RolledBack,
 )
 from harness.model.load_judgement import Injection
-from harness.model.load_test import LoadPlan
+from harness.model.load_test import LoadPlan, Locustfile
 from harness.model.sample import DTYPE
 from harness.model.workload import HttpWorkload
 from harness.ports import Load, LoadProgress
@@ -103,28 +104,45 @@ class ClusterLoadGround:
         return self._holdings[trial].hold(trial, replicas)
 
     def begin_load(self, trial: str, step: str, load: Load, *, replicas: int | None) -> LoadThread:
-        """By Locust, in processes below the directory."""
+        """By Locust: in processes below the directory, or in pods."""
         name = f"{trial}-{step}" if step else trial
-        place = self._directory / f"load-{name}"
-        place.mkdir()
         return LoadThread(
-            partial(
-                driver.inject,
-                request_of(self._plan.workload, self._address()),
-                load.profile,
-                peak=load.peak,
-                seed=load.seed,
-                workers=load.workers,
-                directory=place,
-                samples=self._run.observations,
-                name=name,
-            ),
+            self._from_pods(load, name) if load.from_pods else self._from_here(load, name),
             partial(_fact, trial, step, load, replicas),
         )
 
-    def _address(self) -> str:
+    def _from_here(self, load: Load, name: str) -> Callable[..., Injected]:
         workload = self._plan.workload
-        return service_address(self._ground.cluster, workload, workload.service)
+        place = self._directory / f"load-{name}"
+        place.mkdir()
+        return partial(
+            driver.inject,
+            request_of(workload, service_address(self._ground.cluster, workload, workload.service)),
+            load.profile,
+            peak=load.peak,
+            seed=load.seed,
+            workers=load.workers,
+            directory=place,
+            samples=self._run.observations,
+            name=name,
+            locustfile=None if load.locustfile is None else unchanged(load.locustfile),
+        )
+
+    def _from_pods(self, load: Load, name: str) -> Callable[..., Injected]:
+        """They are asked to use the Service by its name, as its clients do."""
+        workload, pods = self._plan.workload, self._plan.pods
+        if pods is None:
+            raise InputError("the plan does not say from which pods a load is injected")
+        return partial(
+            inject_from_pods,
+            request_of(workload, f"{workload.service}.{workload.namespace}.svc"),
+            load,
+            cluster=self._ground.cluster,
+            pods=pods,
+            run=self._run.path.name,
+            samples=self._run.observations,
+            name=name,
+        )
 
     def measured(self, injected: LoadInjected) -> Injection:
         """From the samples on disk."""
@@ -223,14 +241,27 @@ def _fact(
         began=injected.began,
         scheduled=injected.scheduled,
         lasts_s=load.profile.lasts.total_seconds(),
-        rate=load.peak * rates.pop() if len(rates) == 1 else None,
+        rate=load.peak * rates.pop() if len(rates) == 1 and not injected.closed_loop else None,
         workers=load.workers,
         samples=injected.samples,
         lost_workers=injected.lost_workers,
         generator_cpu_s=injected.generator_cpu_s,
+        closed_loop=injected.closed_loop,
         replicas=replicas,
         error=injected.error,
     )
+
+
+def unchanged(locustfile: Locustfile) -> Path:
+    """Where a locustfile is; InputError where it is another one now than when the plan was made."""
+    path = Path(locustfile.path)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if content != locustfile.content:
+        raise InputError(f"{path}: was changed since the plan was made")
+    return path
 
 
 def request_of(workload: HttpWorkload, address: str) -> HttpRequest:

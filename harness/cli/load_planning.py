@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.capacity.expectations import expect
+from harness.capacity.expectations import expect, memory_share
 from harness.cli.game_day_planning import kubernetes_of, read_experiments
 from harness.drill.load_plan import Surroundings, make_load_plan
-from harness.drivers.autoscaling import read_autoscaler, read_timings, version_of
+from harness.drivers.autoscaling import (
+    read_autoscaler,
+    read_timings,
+    read_usages,
+    version_of,
+)
 from harness.drivers.capacity_settings import read_capacity
 from harness.drivers.cluster_settings import read_settings
 from harness.drivers.kubernetes import Cluster
-from harness.errors import InputError
-from harness.load.profiles import load_profiles
+from harness.errors import InputError, SurroundingsError
+from harness.load.profiles import load_locustfiles, load_profiles
 from harness.model.autoscaling import AutoscalerSettings, Timings
 from harness.model.cluster import ClusterAccess
 from harness.model.load_test import Baseline, Drive, LoadPlan, LoadTest
@@ -48,11 +54,15 @@ def load_plan_of(  # noqa: PLR0913 - what a plan is made of
     capacity = read_capacity(cluster)
     timings = read_timings(cluster)
     version = version_of(cluster, workload)
-    away = [one.away for one in suite.scenarios if isinstance(one, Drive) and one.away]
+    drives = [one for one in suite.scenarios if isinstance(one, Drive)]
+    kubernetes = kubernetes_of(name, environment)
     return make_load_plan(
         suite=suite,
         profiles=load_profiles(profiles),
-        experiments=read_experiments(away, experiments),
+        locustfiles=load_locustfiles(
+            (one.locustfile for one in drives if one.locustfile), profiles
+        ),
+        experiments=read_experiments([one.away for one in drives if one.away], experiments),
         targets=load_targets(targets),
         at=Surroundings(
             environment=name,
@@ -62,7 +72,7 @@ def load_plan_of(  # noqa: PLR0913 - what a plan is made of
             settings=read_settings(
                 cluster,
                 environment.workloads,
-                control_plane=kubernetes_of(name, environment).control_plane,
+                control_plane=kubernetes.control_plane,
             ),
             autoscaler=autoscaler,
             timings=timings,
@@ -70,20 +80,22 @@ def load_plan_of(  # noqa: PLR0913 - what a plan is made of
             version=version,
         ),
         baseline=find_baseline(environment.runs, suite.suite, name, version, baseline),
+        pods=kubernetes.load_pods,
         seed=seed,
         only=only,
-        expectations=_expected(workload, autoscaler, timings, capacity, seed),
+        expectations=_expected(cluster, workload, autoscaler, timings, capacity, seed),
     )
 
 
-def _expected(
+def _expected(  # noqa: PLR0913 - what is known of it
+    cluster: Cluster,
     workload: HttpWorkload,
     autoscaler: AutoscalerSettings | None,
     timings: Timings,
     capacity: CapacitySettings,
     seed: int,
 ) -> tuple[str, ...]:
-    """What arithmetic says of the autoscaler, by what its pods ask for."""
+    """What arithmetic says of the autoscaler, by what its pods ask for and use now."""
     claim = next(
         (
             one
@@ -95,7 +107,11 @@ def _expected(
     )
     if autoscaler is None or claim is None:
         return ()
-    return expect(autoscaler, timings, claim.containers, seed=seed).lines
+    memory = None
+    with contextlib.suppress(SurroundingsError):  # then it is said that memory is left out
+        usages = read_usages(cluster, workload.namespace, workload.pods)
+        memory = memory_share(usages, claim.containers)
+    return expect(autoscaler, timings, claim.containers, seed=seed, memory=memory).lines
 
 
 def find_baseline(

@@ -25,9 +25,11 @@ from harness.model.load_test import (
     Drive,
     Fill,
     LoadPlan,
+    LoadPods,
     LoadScenario,
     LoadTest,
     LoadTrial,
+    Locustfile,
     Search,
 )
 from harness.model.quantity import show_duration
@@ -69,12 +71,14 @@ def make_load_plan(  # noqa: PLR0913 - the inputs of a plan
     seed: int,
     only: Sequence[str] = (),
     expectations: Sequence[str] = (),
+    locustfiles: Mapping[str, Locustfile] | None = None,
+    pods: LoadPods | None = None,
 ) -> LoadPlan:
     """The plan of one load test; equal arguments give an equal plan.
 
-    `profiles` and `experiments` are by the names that the suite calls them. `only` names the
-    scenarios to keep, all where it is empty; what is drawn for a trial is the same with and without
-    it. Raises InputError where a name is unknown, or a rate is said nowhere.
+    `profiles`, `experiments` and `locustfiles` are by the names that the suite calls them. `only`
+    names the scenarios to keep, all where it is empty; what is drawn for a trial is the same with
+    and without it. Raises InputError where a name is unknown, or a rate is said nowhere.
     """
     workload = at.workload
     chosen = _selected(suite, only)
@@ -93,8 +97,10 @@ def make_load_plan(  # noqa: PLR0913 - the inputs of a plan
         caps=suite.caps,
         targets=tuple(targets),
         trials=tuple(
-            _trial(one, workload, profiles, away.get(one.id), seed=seed) for one in chosen
+            _trial(one, workload, profiles, locustfiles or {}, away.get(one.id), seed=seed)
+            for one in chosen
         ),
+        pods=_pods(chosen, pods),
         autoscaler=at.autoscaler,
         timings=at.timings,
         settings=at.capacity,
@@ -108,6 +114,7 @@ def make_load_plan(  # noqa: PLR0913 - the inputs of a plan
             for right in rights_of_load_test(
                 workload,
                 held=any(_holds(one) for one in chosen),
+                from_pods=any(isinstance(one, Drive) and one.from_pods for one in chosen),
                 away=[
                     right
                     for plan in away.values()
@@ -146,10 +153,11 @@ def _selected(suite: LoadTest, only: Sequence[str]) -> tuple[LoadScenario, ...]:
     return tuple(one for one in suite.scenarios if not only or one.id in only)
 
 
-def _trial(
+def _trial(  # noqa: PLR0913 - the inputs of a plan
     one: LoadScenario,
     workload: HttpWorkload,
     profiles: Mapping[str, Profile],
+    locustfiles: Mapping[str, Locustfile],
     away: GameDayPlan | None,
     *,
     seed: int,
@@ -162,6 +170,9 @@ def _trial(
         profile=_profile(one, profiles) if isinstance(one, Drive) else None,
         peak=_peak(one, workload),
         seed=draw.getrandbits(31),
+        locustfile=locustfiles[one.locustfile]
+        if isinstance(one, Drive) and one.locustfile is not None
+        else None,
         away=_experiment_trial(away, one.id) if away is not None else None,
     )
 
@@ -182,11 +193,26 @@ def _profile(one: Drive, profiles: Mapping[str, Profile]) -> Profile:
     return profiles[one.profile]
 
 
+def _pods(chosen: Sequence[LoadScenario], pods: LoadPods | None) -> LoadPods | None:
+    wanting = [one.id for one in chosen if isinstance(one, Drive) and one.from_pods]
+    if wanting and pods is None:
+        raise InputError(
+            f"scenario {wanting[0]}: from_pods: the environment does not say from which",
+            hint='[environments.NAME.kubernetes.load_pods] image = "REGISTRY/harness:TAG"',
+        )
+    return pods if wanting else None
+
+
 def _peak(one: LoadScenario, workload: HttpWorkload) -> float:
     """Requests per second that 1.0 of a profile is; a filling needs none."""
     match one:
         case Drive(peak=float() as peak):
             return peak
+        case Drive(locustfile=str()):
+            raise InputError(
+                f"scenario {one.id}: peak: is not said, expected how many users of "
+                f"{one.locustfile} there are at 1.0"
+            )
         case Fill():
             return 0.0
         case Search(start_rate=float()):
@@ -251,11 +277,14 @@ def _blast_radius(
                 profile = _profile(one, profiles)
                 highest = max(max(stage.rate, stage.end_rate) for stage in profile.stages)
                 rate = highest * _peak(one, workload)
-                yield (
-                    f"{one.id}: {service} is sent up to {rate:g} requests per second for "
-                    f"{show_duration(profile.lasts)}; what {workload.method} {workload.path} makes "
-                    "stays"
+                what = (
+                    f"is sent up to {rate:g} requests per second for {show_duration(profile.lasts)}"
+                    f"; what {workload.method} {workload.path} makes stays"
+                    if one.locustfile is None
+                    else f"has up to {rate:g} users of {one.locustfile} for "
+                    f"{show_duration(profile.lasts)}; what they make stays"
                 )
+                yield f"{one.id}: {service} {what}"
                 if one.replicas is not None:
                     yield f"{one.id}: its autoscaler is held at {one.replicas}, then as before"
                 if one.id in away:

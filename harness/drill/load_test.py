@@ -50,8 +50,10 @@ _PASSES_WITHIN_S = 120.0
 """How long a guard's refusal is waited for to go away."""
 _AT_REST_WITHIN_S = 420.0
 """An autoscaler's way down: a stabilisation window of 300 s, and what measuring adds (load.md)."""
-_ENDS_WITHIN_S = 60.0
-"""Beyond a load's own length: its last answers, and the files of its workers."""
+_ENDS_WITHIN_S = 150.0
+"""Beyond a load's own length: processes that begin on a busy machine, the last answers, files."""
+_PODS_END_WITHIN_S = 600.0
+"""The same of pods: images that are pulled, samples that are fetched."""
 _PUTS_BACK_WITHIN_S = 300.0
 _WHOLE_WITHIN_S = 300.0
 _TELLS_EVERY_S = 5.0
@@ -169,6 +171,8 @@ class _Trial:
             peak=self._trial.peak,
             seed=self._trial.seed,
             workers=drive.workers,
+            from_pods=drive.from_pods,
+            locustfile=self._trial.locustfile,
         )
         self._inject("", load, replicas=drive.replicas, away=self._trial.away, drive=drive)
         if drive.settle:
@@ -230,7 +234,8 @@ class _Trial:
 
         wait_until(
             ended,
-            within_s=load.profile.lasts.total_seconds() + _ENDS_WITHIN_S,
+            within_s=load.profile.lasts.total_seconds()
+            + (_PODS_END_WITHIN_S if load.from_pods else _ENDS_WITHIN_S),
             what=f"the end of load {self._trial.id} {step}".rstrip(),
             every_s=_LOOKS_EVERY_S,
         )
@@ -246,7 +251,8 @@ class _Trial:
         seen = self._timeline.now() if self._timeline is not None else None
         return (
             f"{step or self._trial.id}: {progress.elapsed_s:.0f} of {progress.lasts_s:.0f} s, "
-            f"{_rate_at(load, progress.elapsed_s):.0f} requests/s, {progress.sent} sent, "
+            f"{_rate_at(load, progress.elapsed_s):.0f} "
+            f"{'users' if load.locustfile is not None else 'requests/s'}, {progress.sent} sent, "
             f"{progress.wrong} wrong; {_replicas(seen)}"
         )
 

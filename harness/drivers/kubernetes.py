@@ -310,6 +310,19 @@ class Cluster:
             _succeeded(answer, path)
         return answer.body.decode("utf-8", "replace")
 
+    def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> bytes:
+        """What an HTTP server in a pod answers, by way of the API server: no connection of our own
+        goes into the cluster's network. SurroundingsError where the answer is not 200.
+        """
+        whole = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path}"
+        answer = self._send("GET", whole)
+        if answer.status != _OK:
+            raise SurroundingsError(
+                f"{whole}: {answer.status} {answer.body[:200].decode('utf-8', 'replace')}",
+                hint=f"kubectl auth can-i get pods/proxy -n {namespace}",
+            )
+        return answer.body
+
     def remove_helper_pods(self, run: str) -> tuple[str, ...]:
         """Deletes the helper pods that a killed run left; their names."""
         left = self.pods(NAMESPACE, f"{DRILL_LABEL}={label_value(run)}")

@@ -103,12 +103,13 @@ def rights_of_load_test(
     workload: HttpWorkload,
     *,
     held: bool,
+    from_pods: bool = False,
     away: Sequence[Right] = (),
 ) -> tuple[Right, ...]:
     """All that the account of a load test must be allowed to, sorted, none of it twice.
 
-    `held`: whether the service is held at a number of replicas; `away`: what the experiments need
-    that go on meanwhile.
+    `held`: whether the service is held at a number of replicas; `from_pods`: whether a load is
+    injected from pods; `away`: what the experiments need that go on meanwhile.
     """
     namespace = workload.namespace
     found = {*away, *_reads([workload]), *_drill()}
@@ -120,6 +121,11 @@ def rights_of_load_test(
     found |= set(_rights("list", "pods", group="metrics.k8s.io", namespace=namespace))
     # What all services may grow to is a matter of all namespaces.
     found |= set(_rights("list", "resourcequotas", "limitranges"))
+    if from_pods:
+        found |= set(_rights("create delete", "jobs", group="batch", namespace=DRILL_NAMESPACE))
+        found |= set(_rights("list", "pods", namespace=DRILL_NAMESPACE))
+        # What a master has gathered is asked of it by way of the API.
+        found |= set(_rights("get", "pods/log", "pods/proxy", namespace=DRILL_NAMESPACE))
     if held:
         found |= set(
             _rights("patch", "horizontalpodautoscalers", group="autoscaling", namespace=namespace)

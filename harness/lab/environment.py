@@ -16,6 +16,7 @@ from harness.lab.images import REGISTRY
 from harness.lab.lab import Lab, find
 from harness.lab.layout import Role
 from harness.lab.platform import INFRASTRUCTURE
+from harness.model.load_test import LoadPods
 from harness.model.workload import (
     BrokerWorkload,
     HttpWorkload,
@@ -57,6 +58,8 @@ def lab_environment(state: Path) -> Environment:
             nodes="lab",
             helper_image=f"{REGISTRY}/busybox:lab",
             control_plane=known_settings(lab.layout),
+            # Of a machine's two cores, which all its pods share.
+            load_pods=LoadPods(image=f"{REGISTRY}/harness:lab", cpu="500m"),
         ),
         workloads=(
             PostgresqlWorkload(
@@ -86,7 +89,7 @@ def lab_environment(state: Path) -> Environment:
                 expect_status=201,
                 # What wants all ten replicas of the overlay dev, and leaves the machine's two cores
                 # room for the rest (docs/load-tests.md).
-                peak_rate=60.0,
+                peak_rate=100.0,
                 deployment="checkout",
                 depends_on=("orders", "carts"),
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 
 import msgspec
@@ -94,3 +95,52 @@ class InjectorReport(_Value, frozen=True, kw_only=True):
 
     error: str | None = None
     """In the last line: why the schedule was not finished, as `stopped by SIGTERM`."""
+
+
+class Role(enum.StrEnum):
+    """What a Locust process is."""
+
+    ALONE = "alone"
+    """Conducts, with its one injector."""
+
+    MASTER = "master"
+    """Conducts workers, and injects nothing."""
+
+    WORKER = "worker"
+    """Has one injector, and does as its master says."""
+
+
+class LocustConfig(_Value, frozen=True, kw_only=True):
+    """One Locust process: `python -m harness.load.locust_child CONFIG.json`."""
+
+    role: Role
+    injector: InjectorConfig
+    """What is sent. Of a master: `workers` is how many it waits for, and samples that are sent to
+    it go beside `samples`, as `<its stem>-<worker>.samples`."""
+
+    locustfile: Path | None = None
+    """A user's own: its users wait for answers, and the profile's rates are shares of `peak` users.
+    None: the open loop."""
+
+    master_host: str = "127.0.0.1"
+    """Where a worker finds its master."""
+
+    listens_on: str = "127.0.0.1"
+    """Address on which a master listens to workers; `*`: on all."""
+
+    master_port: int = 5557
+    awaits_workers_s: float = 60.0
+    """From a master's start to the last of its workers; beyond it there is no load."""
+
+    web_host: str = "127.0.0.1"
+    web_port: int | None = None
+    """Of Locust's web page, while the load lasts; None: none. A worker has none."""
+
+    sends_samples: bool = False
+    """Workers give their samples to the master through Locust's own channel: they share no disk."""
+
+    results_port: int | None = None
+    """Where a master gives out what it gathered, on all of its addresses, when the load is over."""
+
+    keeps_results_s: float = 600.0
+    """So long it does, and then ends."""

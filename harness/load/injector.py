@@ -29,6 +29,7 @@ import msgspec
 import uvloop
 
 from harness.drivers.clock import HostClock
+from harness.drivers.priority import run_before_others
 from harness.errors import HarnessError, InputError, RecordError
 from harness.load.addresses import Addresses
 from harness.load.config import HttpRequest, InjectorConfig, InjectorReport
@@ -56,8 +57,6 @@ _STOPS_WITHIN_NS = NANOSECONDS_PER_SECOND
 
 _CLOSES_WITHIN_S = 1.0
 """How long a TLS connection may take to say that it ends, before it is cut."""
-
-_PRIORITY = -10
 
 
 class Injection:
@@ -337,8 +336,7 @@ def _take_what_it_needs() -> None:
     """Descriptors, and a processor before others: who waits for one sends late."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with contextlib.suppress(PermissionError):  # only root may
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    run_before_others()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,12 +1,14 @@
-"""Reads load profiles from loadtests/profiles/*.yaml."""
+"""Reads load profiles from loadtests/profiles/*.yaml, and locustfiles beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.decoding import read_yaml
 from harness.errors import InputError
 from harness.model.load_profile import Profile
+from harness.model.load_test import Locustfile
 
 
 def load_profiles(directory: Path) -> dict[str, Profile]:
@@ -19,4 +21,20 @@ def load_profiles(directory: Path) -> dict[str, Profile]:
         if profile.profile != path.stem:
             raise InputError(f"{path}: $.profile: got {profile.profile!r}, expected {path.stem!r}")
         found[profile.profile] = profile
+    return found
+
+
+def load_locustfiles(names: Iterable[str], profiles: Path) -> dict[str, Locustfile]:
+    """Locustfiles by their names, from the folder that the profiles' is in; InputError where one is
+    not there.
+    """
+    found = {}
+    for name in names:
+        path = profiles.parent / name
+        try:
+            found[name] = Locustfile(path=str(path), content=path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"locustfile: {path}: cannot be read: {error}", hint=f"ls {profiles.parent}"
+            ) from error
     return found

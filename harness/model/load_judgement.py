@@ -244,6 +244,10 @@ class Comparison(_Value, frozen=True, kw_only=True):
     text: str
     """With how small a difference could have been seen, where none was."""
 
+    unit: str = ""
+    """Of `before` and `now`: `s`, `requests/s`, or `1` for a share of all requests, whose change is
+    in points and not relative. Empty: it is not said."""
+
 
 class LoadSummary(_Value, frozen=True, kw_only=True):
     """All of a load test that is not a finding."""

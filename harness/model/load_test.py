@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -28,10 +29,20 @@ class Drive(_Value, frozen=True, kw_only=True, tag_field="kind", tag="drive"):
     """File name below loadtests/profiles/, without `.yaml`."""
 
     peak: float | None = None
-    """Requests per second that the profile's 1.0 is; None: the environment's `peak_rate`."""
+    """Requests per second that the profile's 1.0 is; None: the environment's `peak_rate`. With a
+    locustfile: users, and never None."""
 
     workers: int = 1
     """Processes of the generator, each with its share of one schedule."""
+
+    from_pods: bool = False
+    """Each worker is a pod of the cluster, as the environment's `load_pods` says; else all are on
+    the machine of who runs the harness."""
+
+    locustfile: str | None = None
+    """A locustfile beside the profiles' folder, as `checkout_closed_loop.py`: its users wait for
+    answers, and `peak` is how many there are at 1.0. None: the workload's request, by a schedule
+    that waits for nothing."""
 
     replicas: int | None = None
     """The autoscaler is held at so many; None: it is free."""
@@ -98,6 +109,27 @@ class LoadTest(_Value, frozen=True, kw_only=True, tag_field="kind", tag="load-te
             raise ValueError(f"suite {self.suite} names a scenario twice: {ids}")
 
 
+class Locustfile(_Value, frozen=True, kw_only=True):
+    """A user's own locustfile, as it was when the plan was made."""
+
+    path: str
+    content: str
+
+
+class LoadPods(_Value, frozen=True, kw_only=True):
+    """What a load is injected from, where it is injected from pods."""
+
+    image: str
+    """The harness's (deploy/Dockerfile)."""
+
+    cpu: str = "2"
+    """Of each worker, requests as limits: one processor for what injects, one for Locust."""
+
+    memory: str = "512Mi"
+    manifests: Path = Path("deploy/load")
+    """The Jobs of master and workers."""
+
+
 class LoadTrial(_Value, frozen=True, kw_only=True):
     """One scenario, with all that was still open decided."""
 
@@ -110,6 +142,7 @@ class LoadTrial(_Value, frozen=True, kw_only=True):
 
     peak: float
     seed: int
+    locustfile: Locustfile | None = None
     away: ExperimentTrial | None = None
 
 
@@ -147,5 +180,8 @@ class LoadPlan(_Value, frozen=True, kw_only=True, tag_field="plan", tag="load-te
     cost_per_gibibyte_hour: float | None
     blast_radius: tuple[str, ...]
     rights: tuple[str, ...] = ()
+    pods: LoadPods | None = None
+    """What a load is injected from that is injected from pods."""
+
     expectations: tuple[str, ...] = ()
     """What arithmetic says beforehand, beside which the measurement is printed."""

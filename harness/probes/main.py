@@ -5,8 +5,6 @@ One process probes several ways in, each in an open loop of its own with a file 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import sys
 import threading
@@ -14,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from harness.drivers.priority import run_before_others
 from harness.errors import HarnessError, RecordError
 from harness.probes import open_loop
 from harness.probes.config import (
@@ -96,9 +95,8 @@ def until_told(work: Callable[[threading.Event], None]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with contextlib.suppress(OSError):  # only root may
-        # A restore keeps every processor busy; a prober that waits for one sees nothing.
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
+    # A restore keeps every processor busy; a prober that waits for one sees nothing.
+    run_before_others()
     try:
         work(told)
     except HarnessError as error:

@@ -86,24 +86,41 @@ class Pen:
         self, style: str, x: float, middle: float, length: float, hatch: str | None = None
     ) -> None:
         """A bar around `middle`, hatched where it must be told without colour."""
+        self.box(style, x, middle - BAR / 2, length, BAR, hatch)
+
+    def box(  # noqa: PLR0913 - what a box is made of
+        self, style: str, x: float, y: float, length: float, height: float, hatch: str | None = None
+    ) -> None:
+        """A box, hatched where it must be told without colour."""
         box = {
             "x": f"{x:.1f}",
-            "y": f"{middle - BAR / 2:g}",
+            "y": f"{round(y, 1):g}",
             "width": f"{length:.1f}",
-            "height": f"{BAR:g}",
+            "height": f"{round(height, 1):g}",
         }
         ET.SubElement(self.svg, "rect", {"class": style, **box})
         if hatch is not None:
-            ET.SubElement(self.svg, "rect", {"fill": f"url(#{self.name}-{hatch})", **box})
+            ET.SubElement(self.svg, "rect", {"fill": self.pattern(hatch), **box})
+
+    def pattern(self, hatch: str) -> str:
+        """What fills a shape with one of the picture's patterns."""
+        return f"url(#{self.name}-{hatch})"
 
     def plate(self, x: float, middle: float, length: float) -> None:
         """Paper under a text that stands over a mark."""
         box = {"x": f"{x:.1f}", "y": f"{middle - 8:g}", "width": f"{length:.1f}", "height": "16"}
         ET.SubElement(self.svg, "rect", {"class": "plate", **box})
 
-    def path(self, style: str, path: str) -> None:
-        """Any path."""
+    def path(self, style: str, path: str, hatch: str | None = None) -> None:
+        """Any path, hatched where it must be told without colour."""
         ET.SubElement(self.svg, "path", {"class": style, "d": path})
+        if hatch is not None:
+            ET.SubElement(self.svg, "path", {"fill": self.pattern(hatch), "d": path})
+
+    def dot(self, style: str, x: float, y: float, radius: float) -> None:
+        """A circle."""
+        where = {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": f"{radius:g}"}
+        ET.SubElement(self.svg, "circle", {"class": style, **where})
 
     def line(self, style: str, x: float, y: float, to_x: float, to_y: float) -> None:
         """A straight line."""

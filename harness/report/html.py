@@ -11,10 +11,15 @@ from markupsafe import Markup
 
 from harness.model.game_day import GameDayPlan
 from harness.model.judgement import Step
+from harness.model.load_judgement import LoadSummary
+from harness.model.load_test import LoadPlan
 from harness.model.quantity import show_bytes
 from harness.model.verdict import Verdict
-from harness.report import lanes, timeline, wording
+from harness.report import lanes, load_wording, timeline, wording
+from harness.report.capacity_picture import draw_capacity
 from harness.report.load_picture import draw_load, limits_of
+from harness.report.load_summary import drive_rows
+from harness.report.quota_picture import draw_quotas
 from harness.report.summary import Report, figures, headline, limits, target_rows
 
 GLYPHS = {Verdict.PASS: "\u2713", Verdict.FAIL: "\u2715", Verdict.INCONCLUSIVE: "?"}
@@ -33,12 +38,6 @@ def render_html(report: Report) -> str:
         Markup(lanes.draw_lanes(trial, name=f"g{number}"))  # noqa: S704 - as above
         for number, trial in enumerate(report.judgement.recoveries, start=1)
     ]
-    load = report.judgement.load
-    load_pictures = [
-        Markup(draw_load(load, one.trial, limits_of(report.plan), name=f"l{number}"))  # noqa: S704 - as above
-        for number, one in enumerate(load.injections if load is not None else (), start=1)
-        if load is not None
-    ]
     return _template().render(
         judgement=report.judgement,
         run=report.run,
@@ -53,8 +52,8 @@ def render_html(report: Report) -> str:
         targets={target.id: target for target in report.plan.targets},
         pictures=pictures,
         lane_pictures=lane_pictures,
-        load=load,
-        load_pictures=load_pictures,
+        load=report.judgement.load,
+        **_of_load(report),
         all_steps=tuple(
             step for trial in report.judgement.recoveries for step in trial.manual_steps
         ),
@@ -63,6 +62,28 @@ def render_html(report: Report) -> str:
         glyphs=GLYPHS,
         command=shlex.join(report.run.argv),
     )
+
+
+def _of_load(report: Report) -> dict[str, object]:
+    """What the section of a load test is made of: rows and pictures."""
+    load = report.judgement.load or LoadSummary()
+    limits = limits_of(report.plan)
+    peak = report.plan.workload.peak_rate if isinstance(report.plan, LoadPlan) else None
+    return {
+        "drives": drive_rows(report.judgement),
+        "load_pictures": [
+            (trial, Markup(draw_load(load, trial, limits, name=f"l{number}")))  # noqa: S704 - as above
+            for number, trial in enumerate(load.seconds, start=1)
+        ],
+        "capacity_pictures": [
+            Markup(draw_capacity(searched, peak=peak, name=f"c{number}"))  # noqa: S704 - as above
+            for number, searched in enumerate(load.capacity, start=1)
+        ],
+        "quota_picture": Markup(draw_quotas(load.headroom, name="q"))  # noqa: S704 - as above
+        if load.headroom
+        else None,
+        "closed_loop": load_wording.CLOSED,
+    }
 
 
 @cache
@@ -79,9 +100,15 @@ def _template() -> jinja2.Template:
     filters: dict[str, Callable[..., object]] = {
         "after": wording.after,
         "by_itself": wording.by_itself,
+        "bounded": load_wording.bounded,
         "bytes": show_bytes,
+        "capacity_bounds": load_wording.capacity_bounds,
+        "change": load_wording.change,
         "duration": wording.duration,
+        "errors": load_wording.errors,
         "evidence": wording.evidence,
+        "fits": load_wording.fits,
+        "law": load_wording.law,
         "loss_of": wording.loss_of,
         "lost_writes": wording.lost_writes,
         "measure": wording.measure,
@@ -89,8 +116,12 @@ def _template() -> jinja2.Template:
         "of_resource": wording.of_resource,
         "plural": wording.plural,
         "predicted": wording.predicted,
+        "rate": load_wording.rate,
         "recovery_point": wording.recovery_point,
         "recovery_time": wording.recovery_time,
+        "response": load_wording.response,
+        "scaled_facts": load_wording.scaled_facts,
+        "share": load_wording.share,
         "time_to_verified": wording.time_to_verified,
         "way_time": wording.way_time,
         "when": wording.when,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from harness.model.judgement import RestoreSummary
+from harness.model.load_judgement import LoadSummary
 from harness.model.verdict import Verdict
 from harness.report.summary import Report
 from harness.report.wording import printable
@@ -56,6 +57,9 @@ def render_metrics(report: Report, last_success: datetime | None = None) -> str:
         *_of_findings(report),
         *_of_restores(report),
         *_of_game_days(report),
+        *_of_loads(report),
+        *_of_scaling(report),
+        *_of_capacity(report),
     ]
     return "".join(f"{line}\n" for family in families for line in family.lines())
 
@@ -211,6 +215,137 @@ def _of_game_days(report: Report) -> Iterator[_Family]:
             if one.ratio is not None
         )
     yield from (trials, valid, rta, helped, guess, rpa, lost, ratio)
+
+
+def _of_loads(report: Report) -> Iterator[_Family]:
+    """Of a load whose generator is not to be believed there is nothing but that."""
+    believed = _Family(
+        "harness_load_believed", "Whether the generator of the load kept up: 1 or 0."
+    )
+    requests = _Family(
+        "harness_load_requests", "Requests of the load: scheduled, sent, answered right."
+    )
+    wrong = _Family(
+        "harness_load_error_share", "Share of the requests sent that had no right answer."
+    )
+    response = _Family(
+        "harness_load_response_seconds",
+        "Response times from when each request was due, nearest rank; quantile 1 is the longest.",
+    )
+    lag = _Family(
+        "harness_load_lag_seconds", "99th percentile of how late the generator sent its requests."
+    )
+    load = report.judgement.load or LoadSummary()
+    for one in load.injections:
+        labels = {
+            **_common(report),
+            "scenario": one.trial,
+            "loop": "closed" if one.closed_loop else "open",
+        }
+        believed.samples.append((labels, float(not one.gates)))
+        if one.gates or one.latencies is None:
+            continue
+        for state, count in (
+            ("scheduled", one.scheduled),
+            ("sent", one.sent),
+            ("right", one.answered),
+        ):
+            requests.samples.append(({**labels, "state": state}, float(count)))
+        wrong.samples.append((labels, one.error_share))
+        took = one.latencies
+        for quantile, seconds in (
+            ("0.5", took.p50),
+            ("0.9", took.p90),
+            ("0.95", took.p95),
+            ("0.99", took.p99),
+            ("0.999", took.p999),
+            ("1", took.longest),
+        ):
+            response.samples.append(({**labels, "quantile": quantile}, seconds))
+        if one.lag_p99_s is not None:
+            lag.samples.append((labels, one.lag_p99_s))
+    yield from (believed, requests, wrong, response, lag)
+
+
+def _of_scaling(report: Report) -> Iterator[_Family]:
+    onset = _Family(
+        "harness_scale_onset_seconds",
+        "From the load's rise to the first wish for more replicas, its lower and upper bound.",
+    )
+    to_maximum = _Family(
+        "harness_scale_to_maximum_seconds",
+        "From the load's rise to all of the maximum ready, its lower and upper bound.",
+    )
+    back = _Family(
+        "harness_scale_back_seconds",
+        "From the load's end to the minimum, its lower and upper bound.",
+    )
+    most = _Family("harness_scale_replicas", "The most replicas wanted, and ready.")
+    odd = _Family(
+        "harness_scale_unexplained_decisions",
+        "Decisions of the autoscaler that its settings and metrics do not give.",
+    )
+    load = report.judgement.load or LoadSummary()
+    for one in load.autoscaler:
+        labels = {**_common(report), "scenario": one.trial}
+        for family, bounds in (
+            (onset, one.onset_s),
+            (to_maximum, one.to_maximum_s),
+            (back, one.back_s),
+        ):
+            if bounds is not None:
+                family.samples.extend(_bounds(labels, *bounds))
+        for state, count in (("wanted", one.highest_wanted), ("ready", one.highest_ready)):
+            if count is not None:
+                most.samples.append(({**labels, "state": state}, float(count)))
+        if one.decisions:
+            odd.samples.append((labels, float(sum(not each.explained for each in one.decisions))))
+    yield from (onset, to_maximum, back, most, odd)
+
+
+def _of_capacity(report: Report) -> Iterator[_Family]:
+    capacity = _Family(
+        "harness_capacity_requests_per_second",
+        "The highest rate that held with so many replicas, and the lowest that did not; high is "
+        "+Inf where none failed.",
+    )
+    claimed = _Family(
+        "harness_quota_claimed",
+        "What controllers may ask for at once with the largest rollout going on; not measured.",
+    )
+    hard = _Family("harness_quota_hard", "What the quota allows.")
+    change = _Family(
+        "harness_change",
+        "Change against the version before, with the bounds of its interval: relative, of shares "
+        "in points.",
+    )
+    load = report.judgement.load or LoadSummary()
+    for searched in load.capacity:
+        for point in searched.points:
+            labels = {
+                **_common(report),
+                "scenario": searched.trial,
+                "replicas": str(point.replicas),
+            }
+            capacity.samples.extend(_bounds(labels, point.holds, point.fails))
+    for row in load.headroom:
+        labels = {
+            **_common(report),
+            "namespace": row.namespace,
+            "quota": row.quota,
+            "resource": row.resource,
+        }
+        claimed.samples.append((labels, row.with_surge))
+        hard.samples.append((labels, row.hard))
+    for one in load.compared:
+        labels = {**_common(report), "what": one.what}
+        for bound, value in (
+            ("low", one.change.low),
+            ("value", one.change.value),
+            ("high", one.change.high),
+        ):
+            change.samples.append(({**labels, "bound": bound}, value))
+    yield from (capacity, claimed, hard, change)
 
 
 def _bounds(

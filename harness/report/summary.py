@@ -11,12 +11,12 @@ from harness.model.judgement import (
     RecoverySummary,
     RestoreSummary,
 )
-from harness.model.load_judgement import LoadSummary
 from harness.model.plan import Plan, RunPlan, answerable, subjects
 from harness.model.run import RunRecord
 from harness.model.suite import Loss
 from harness.model.target import RecoveryPoint, RecoveryTime, Target
 from harness.model.verdict import Finding, Verdict, merge
+from harness.report.load_summary import Figure, load_figures, load_limits
 from harness.report.wording import (
     duration,
     listed,
@@ -157,9 +157,13 @@ def headline(report: Report) -> str:
 
 
 def _drill_sentences(report: Report) -> list[str]:
-    """What is wrong with the drill itself: findings that answer no documented target."""
+    """What is wrong with the drill itself: findings that answer no documented target.
+
+    A load test asks more of its service than is documented, such as whether it is a regression.
+    """
     known = {target.id for target in report.plan.targets}
     own = [found for found in report.judgement.findings if found.target not in known]
+    of = "of the drill itself" if report.judgement.load is None else "beside the targets"
     sentences = []
     for verdict, did in ((Verdict.FAIL, "failed"), (Verdict.INCONCLUSIVE, "said nothing")):
         checks = [
@@ -169,22 +173,12 @@ def _drill_sentences(report: Report) -> list[str]:
         ]
         if checks:
             names = listed(dict.fromkeys(checks))
-            sentences.append(f"{plural(len(checks), 'check')} of the drill itself {did}: {names}.")
+            sentences.append(f"{plural(len(checks), 'check')} {of} {did}: {names}.")
     if not sentences and report.judgement.verdict is not merge(
         found.verdict for found in report.judgement.findings
     ):
         sentences.append(f"The run as a whole is {report.judgement.verdict}.")
     return sentences
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One of the few numbers at the top of the report."""
-
-    name: str
-    value: str
-    beside: str
-    """What it is to be compared with."""
 
 
 def figures(report: Report) -> tuple[Figure, ...]:
@@ -237,38 +231,6 @@ def figures(report: Report) -> tuple[Figure, ...]:
                 name="Longest time to verified",
                 value=duration(worst.verified_s or 0.0),
                 beside=worst.subject,
-            )
-        )
-    return tuple(shown)
-
-
-def load_figures(load: LoadSummary) -> tuple[Figure, ...]:
-    """The worst of the loads whose generator is to be believed, and the best capacity."""
-    believed = [one for one in load.injections if not one.gates and one.latencies is not None]
-    shown = [
-        Figure(
-            name="Loads",
-            value=f"{len(load.injections)}",
-            beside=f"{len(believed)} of them to be believed" if load.injections else "nothing",
-        )
-    ]
-    slow = [one.latencies.p95 for one in believed if one.latencies is not None]
-    if slow:
-        shown.append(
-            Figure(
-                name="Slowest p95",
-                value=duration(max(slow)),
-                beside=f"most errors {max(one.error_share for one in believed):.2%}",
-            )
-        )
-    points = [one for searched in load.capacity for one in searched.points if one.holds]
-    if points:
-        best = max(points, key=lambda one: one.holds or 0.0)
-        shown.append(
-            Figure(
-                name="Highest rate that holds",
-                value=f"{best.holds:.1f} requests/s",
-                beside=plural(best.replicas, "replica"),
             )
         )
     return tuple(shown)
@@ -429,6 +391,8 @@ def limits(report: Report) -> tuple[str, ...]:
     said.extend(_of_restores(report))
     if judgement.recoveries:
         said.extend(_of_game_days(report))
+    if judgement.load is not None:
+        said.extend(load_limits(judgement.load))
     if judgement.predictions:
         said.append(
             "Predicted times are extrapolated from smaller restores. They were not measured and "

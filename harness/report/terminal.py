@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import TextIO
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from harness.model.game_day import GameDayPlan
-from harness.model.load_judgement import LoadSummary
 from harness.model.quantity import show_bytes
 from harness.model.verdict import Finding, Verdict
 from harness.report import wording
+from harness.report.load_terminal import render_load
+from harness.report.screen import STYLES, hanging, table, title
 from harness.report.summary import Report, headline, target_rows
 from harness.report.wording import listed, printable
 
@@ -26,7 +25,6 @@ PLAIN_WIDTH = 110
 """Columns where the output is no terminal: a mail, a CI log, a file."""
 
 _DETAIL_LINES = 3
-_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
 
 def render_terminal(report: Report, *, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
@@ -68,7 +66,7 @@ def write_terminal(report: Report, stream: TextIO) -> None:
 
 def _parts(report: Report) -> Iterator[RenderableType]:
     verdict = report.judgement.verdict
-    yield Text.assemble((verdict.value, _STYLES[verdict]), "  ", printable(headline(report)))
+    yield Text.assemble((verdict.value, STYLES[verdict]), "  ", printable(headline(report)))
     yield Text(printable(_under_headline(report)), style="dim")
     yield from _findings("What failed", report.of(Verdict.FAIL))
     yield from _findings("What could not be judged", report.of(Verdict.INCONCLUSIVE))
@@ -76,7 +74,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if isinstance(report.plan, GameDayPlan):
         yield from _experiments(report)
     elif report.judgement.load is not None:
-        yield from _loads(report.judgement.load)
+        yield from render_load(report.judgement)
     else:
         yield from _restores(report)
     yield from _predictions(report)
@@ -96,14 +94,14 @@ def _under_headline(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _findings(title: str, findings: tuple[Finding, ...]) -> Iterator[RenderableType]:
+def _findings(heading: str, findings: tuple[Finding, ...]) -> Iterator[RenderableType]:
     if not findings:
         return
-    yield _title(title)
+    yield title(heading)
     for number, found in enumerate(findings):
         if number:
             yield Text()
-        yield _hanging(f"  {found.verdict.value}  ", found.headline, _STYLES[found.verdict])
+        yield hanging(f"  {found.verdict.value}  ", found.headline, STYLES[found.verdict])
         yield Padding(Group(*_facts(found)), (0, 0, 0, 8))
 
 
@@ -118,68 +116,35 @@ def _facts(found: Finding) -> Iterator[RenderableType]:
     rests_on = f", history.jsonl {wording.evidence(found.evidence)}" if found.evidence else ""
     facts.append(("check", f"{found.id}{rests_on}"))
     for name, value in facts:
-        yield _hanging(f"{name}: " if name else "- ", value, "dim")
+        yield hanging(f"{name}: " if name else "- ", value, "dim")
     if found.advice is not None:
-        yield _hanging("do: ", found.advice, "bold")
+        yield hanging("do: ", found.advice, "bold")
 
 
 def _unjudged(report: Report) -> Iterator[RenderableType]:
     rows = [row for row in target_rows(report) if row.unjudged]
     if not rows:
         return
-    yield _title("What nothing was found about")
+    yield title("What nothing was found about")
     for row in rows:
         subjects = ", ".join(filter(None, row.unjudged))
-        yield _hanging(f"  {row.target.id}: ", subjects or "covers no subject here", "yellow")
-
-
-def _loads(load: LoadSummary) -> Iterator[RenderableType]:
-    yield _title("Loads")
-    if not load.injections and not load.capacity:
-        yield Text("  nothing was injected: nothing was measured under load")
-    if load.injections:
-        table = _table("load", ">requests/s", ">sent", ">wrong", ">p50", ">p95", ">p99", ">lag p99")
-        for one in load.injections:
-            took = one.latencies
-            table.add_row(
-                one.trial,
-                f"{one.rate:.1f}",
-                f"{one.sent} of {one.scheduled}",
-                f"{one.error_share:.2%}",
-                *(
-                    ("-", "-", "-")
-                    if took is None
-                    else (wording.duration(each) for each in (took.p50, took.p95, took.p99))
-                ),
-                "-" if one.lag_p99_s is None else wording.duration(one.lag_p99_s),
-            )
-        yield table
-    for searched in load.capacity:
-        table = _table(">replicas", ">holds, requests/s", ">does not hold", "limited by")
-        for point in searched.points:
-            table.add_row(
-                str(point.replicas),
-                "none" if point.holds is None else f"{point.holds:.1f}",
-                "-" if point.fails is None else f"{point.fails:.1f}",
-                point.limited_by,
-            )
-        yield table
+        yield hanging(f"  {row.target.id}: ", subjects or "covers no subject here", "yellow")
 
 
 def _restores(report: Report) -> Iterator[RenderableType]:
     restores = report.judgement.restores
-    yield _title("Restores")
+    yield title("Restores")
     if not restores:
         yield Text("  nothing was restored: no recovery time and no data loss was measured")
         return
-    table = _table(
+    rows = table(
         "scenario", "subject", "verdict", ">RTA", ">RPA", ">lost", ">verified", "bottleneck"
     )
     for restore in restores:
-        verdict = Text(restore.verdict.value, style=_STYLES[restore.verdict])
+        verdict = Text(restore.verdict.value, style=STYLES[restore.verdict])
         if restore.invalid:
             verdict.append(" (invalid)")
-        table.add_row(
+        rows.add_row(
             printable(restore.scenario),
             printable(restore.subject),
             verdict,
@@ -189,27 +154,27 @@ def _restores(report: Report) -> Iterator[RenderableType]:
             wording.time_to_verified(restore),
             "-" if restore.bottleneck is None else restore.bottleneck.value,
         )
-    yield Padding(table, (0, 0, 0, 2))
+    yield Padding(rows, (0, 0, 0, 2))
     for restore in restores:
         for reason in restore.invalid:
-            yield _hanging(f"  {restore.trial}, {restore.subject}: ", reason, "yellow")
+            yield hanging(f"  {restore.trial}, {restore.subject}: ", reason, "yellow")
 
 
 def _experiments(report: Report) -> Iterator[RenderableType]:
-    yield _title("Experiments: the worst trial of each")
+    yield title("Experiments: the worst trial of each")
     judgement = report.judgement
     if not judgement.scenarios:
         yield Text("  nothing was tried: no recovery time and no data loss was measured")
         return
-    table = _table(
+    rows = table(
         "experiment", "verdict", ">n", ">predicted", ">RTA", "worst way in", "by itself", ">lost"
     )
-    for column in table.columns[:2]:
+    for column in rows.columns[:2]:
         column.no_wrap = True
     for row in judgement.scenarios:
-        table.add_row(
+        rows.add_row(
             printable(row.scenario),
-            Text(row.verdict.value, style=_STYLES[row.verdict]),
+            Text(row.verdict.value, style=STYLES[row.verdict]),
             f"{row.trials}" if row.valid == row.trials else f"{row.valid} of {row.trials}",
             wording.predicted(row.predicted_low_s, row.predicted_high_s),
             wording.way_time(row.rta_low_s, row.rta_high_s),
@@ -217,42 +182,42 @@ def _experiments(report: Report) -> Iterator[RenderableType]:
             wording.by_itself(row.by),
             wording.loss_in_short(row.loss),
         )
-    yield Padding(table, (0, 0, 0, 2))
+    yield Padding(rows, (0, 0, 0, 2))
     for trial in judgement.recoveries:
         for reason in trial.invalid:
-            yield _hanging(f"  {trial.trial}: ", reason, "yellow")
+            yield hanging(f"  {trial.trial}: ", reason, "yellow")
     if judgement.deviations:
-        yield _title("What did not go as planned")
+        yield title("What did not go as planned")
         for line in judgement.deviations:
-            yield _hanging("  - ", line, "")
+            yield hanging("  - ", line, "")
 
 
 def _predictions(report: Report) -> Iterator[RenderableType]:
     judgement = report.judgement
     if not judgement.predictions and not judgement.not_predicted:
         return
-    yield _title("Predictions: extrapolated, not measured")
+    yield title("Predictions: extrapolated, not measured")
     if judgement.predictions:
-        table = _table("subject", ">size", ">predicted", ">RTO", "caution")
+        rows = table("subject", ">size", ">predicted", ">RTO", "caution")
         for guess in judgement.predictions:
             rto = report.rto_s(guess.subject)
-            table.add_row(
+            rows.add_row(
                 printable(guess.subject),
                 show_bytes(guess.size_bytes),
                 Text(wording.duration(guess.seconds), style="yellow" if guess.exceeds else ""),
                 "-" if rto is None else wording.duration(rto),
                 printable(guess.caution),
             )
-        yield Padding(table, (0, 0, 0, 2))
+        yield Padding(rows, (0, 0, 0, 2))
     for line in judgement.not_predicted:
-        yield _hanging("  none for ", line, "dim")
+        yield hanging("  none for ", line, "dim")
 
 
 def _passed(findings: tuple[Finding, ...]) -> Iterator[RenderableType]:
     """One line a check: what failed stands above in full, what passed in report.html."""
     if not findings:
         return
-    yield _title(f"What passed ({len(findings)}; each with its numbers in report.html)")
+    yield title(f"What passed ({len(findings)}; each with its numbers in report.html)")
     by_check: dict[str, list[Finding]] = {}
     for found in findings:
         by_check.setdefault(found.check, []).append(found)
@@ -262,31 +227,10 @@ def _passed(findings: tuple[Finding, ...]) -> Iterator[RenderableType]:
             if len(of_check) == 1
             else f"{len(of_check)} findings on {listed(dict.fromkeys(map(_about, of_check)), 4)}"
         )
-        yield _hanging(f"  {Verdict.PASS.value}  {check}: ", text, _STYLES[Verdict.PASS])
+        yield hanging(f"  {Verdict.PASS.value}  {check}: ", text, STYLES[Verdict.PASS])
     for claim in dict.fromkeys(found.strength for found in findings if found.strength):
-        yield _hanging("  strength: ", claim, "")
+        yield hanging("  strength: ", claim, "")
 
 
 def _about(found: Finding) -> str:
     return found.subject or "the drill"
-
-
-def _title(text: str) -> RenderableType:
-    return Padding(Text(text, style="bold"), (1, 0, 0, 0))
-
-
-def _hanging(label: str, text: str, style: str) -> RenderableType:
-    """A label, and a text that wraps beside it and never below it."""
-    grid = Table.grid(padding=0)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(Text(printable(label), style=style), Text(printable(text)))
-    return grid
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        name = column.removeprefix(">")
-        table.add_column(name, justify="right" if name != column else "left", overflow="fold")
-    return table

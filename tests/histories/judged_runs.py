@@ -6,13 +6,17 @@ judged/<name>/ holds the plan.json, run.json and verdict.json of one run:
 - passing: every target met, with predictions;
 - failing: lost writes, a replica with gaps, damage, an invalid trial, hostile names;
 - censored: a restore that did not come back by its deadline, and targets that nothing judged;
-- game-day: made by game_day_run.py.
+- game-day: made by game_day_run.py;
+- load-test, load-test-of-nothing: no folder, made by load_judgements.py.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+import load_judgements
 
 from harness.model.codec import from_json
 from harness.model.judgement import Judgement
@@ -21,11 +25,17 @@ from harness.report.summary import Report
 from harness.store import RunDirectory
 
 JUDGED = Path(__file__).parent / "judged"
-NAMES = ("nothing", "passing", "failing", "censored", "game-day")
+MADE: dict[str, Callable[[], Report]] = {
+    "load-test": load_judgements.report,
+    "load-test-of-nothing": load_judgements.nothing,
+}
+NAMES = ("nothing", "passing", "failing", "censored", "game-day", *MADE)
 
 
 def judged(name: str) -> Report:
     """One of NAMES."""
+    if name in MADE:
+        return MADE[name]()
     folder = JUDGED / name
     return Report(
         judgement=from_json((folder / "verdict.json").read_bytes(), Judgement),

@@ -367,7 +367,10 @@ def test_a_stalled_server_is_seen_by_all_whose_time_it_was(place: Place) -> None
     """1 s of silence in 8 s at 500/s: who came in its first half waited more than 500 ms.
 
     (1.0 - 0.5) s * 500/s = 250 of 4,000: 6.25 %. A closed loop of 50 users has 1.4 % in the same
-    seconds, for they all wait in one request each (coordinated omission).
+    seconds, for they all wait in one request each (coordinated omission). The silence is over for
+    a client when its backlog is answered, which a busy machine needs a moment for: those who came
+    half a second before the server woke waited too long for certain, those who came less than
+    half a second before the last of the backlog was answered did not.
     """
     with (
         serving(place.directory) as server,
@@ -380,11 +383,18 @@ def test_a_stalled_server_is_seen_by_all_whose_time_it_was(place: Place) -> None
         server.child.send_signal(signal.SIGSTOP)
         sleep_until(stopped_ns + SECOND)
         server.child.send_signal(signal.SIGCONT)
-        stall_s = (CLOCK.monotonic_ns() - stopped_ns) / SECOND
-        samples, _ = running.end()
+        woken_ns = CLOCK.monotonic_ns()
+        samples, last = running.end()
     assert answers(samples) == {Answer.OK: 4000}
-    share = (samples["ended"] - samples["intended"] > 0.5 * SECOND).mean()
-    assert share == pytest.approx((stall_s - 0.5) / 8, abs=0.005)
+    intended, ended = (samples[one].astype(np.int64) for one in ("intended", "ended"))
+    stopped, woken = stopped_ns - last.began_ns, woken_ns - last.began_ns
+    answered = ended[(intended >= stopped) & (intended < woken)].max()
+    late = np.count_nonzero(ended - intended > SECOND // 2)
+    # What was under way when the server stopped is late, too.
+    begins = stopped - SECOND // 100
+    certain = np.count_nonzero((intended >= stopped) & (intended < woken - SECOND // 2))
+    possible = np.count_nonzero((intended >= begins) & (intended < answered - SECOND // 2))
+    assert 0.06 * 4000 < certain <= late <= possible
 
 
 def test_a_starved_generator_is_late_and_says_so(server: Server, place: Place) -> None:

@@ -17,7 +17,8 @@ from harness.drivers.clock import wait_until
 from harness.drivers.loopback import ADDRESS, free_ports
 from harness.faults.places import Place, Places
 from harness.load.config import HttpRequest
-from harness.load.driver import Injected, inject
+from harness.load.driver import inject
+from harness.load.injected import Injected
 from harness.load.schedule import instants
 from harness.model.history import LoadInjected
 from harness.model.load_profile import Arrivals, Profile, Stage

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from load_tests import AUTOSCALER, CPU_70, MEMORY_80
 from msgspec.structs import replace
 
-from harness.capacity.expectations import Expectation, Range, expect, fastest_s
+from harness.capacity.expectations import Expectation, Range, expect, fastest_s, memory_share
 from harness.model.autoscaling import (
     DEFAULT_UP,
     AutoscalerSettings,
@@ -17,6 +19,7 @@ from harness.model.autoscaling import (
     ScalingRules,
     SelectPolicy,
     Timings,
+    Usage,
 )
 
 DOUBLE = ScalingPolicy(kind=PolicyKind.PERCENT, value=100, period_s=60)
@@ -175,3 +178,20 @@ def test_rules_alone_take_time(
 ) -> None:
     """1, 5, 10 in two decisions; 1, 2, 4, 8, 10 in four periods."""
     assert fastest_s(settings, Timings(), up=up == "up") == takes_s
+
+
+def test_what_a_pod_uses_of_its_memory() -> None:
+    """Nothing measured, nothing asked for, and the mean of two pods."""
+    asked = ContainerResources(name="checkout", requests={Resource.MEMORY: 100.0})
+
+    def used(pod: str, amount: float) -> Usage:
+        return Usage(
+            pod=pod,
+            measured=datetime(2026, 11, 24, 3, tzinfo=UTC),
+            window_s=15.0,
+            containers={"checkout": {Resource.MEMORY: amount}, "another": {Resource.MEMORY: 9.0}},
+        )
+
+    assert memory_share((), [asked]) is None
+    assert memory_share((used("a", 30.0),), [ContainerResources(name="checkout")]) is None
+    assert memory_share((used("a", 30.0), used("b", 50.0)), [asked]) == 0.4

@@ -44,7 +44,7 @@ def test_the_counts_are_the_cases(name: str) -> None:
     for kind, verdict in (("failure", Verdict.FAIL), ("error", Verdict.INCONCLUSIVE)):
         found = [case for case in cases if case.find(kind) is not None]
         assert suite.attrib[f"{kind}s"] == str(len(found))
-        assert len(found) == len(report.of(verdict)) or name == "nothing"
+        assert len(found) == len(report.of(verdict)) or name.endswith("nothing")
     assert suite.attrib["skipped"] == "0"
     assert not list(suite.iter("skipped"))
 

@@ -91,6 +91,8 @@ def test_it_is_well_formed_and_accessible(name: str) -> None:
     assert all(attrs["role"] == "img" and attrs["aria-labelledby"] for attrs in pictures)
     judgement = judged(name).judgement
     drawn = sum(bool(trial.ways) for trial in judgement.recoveries)
+    if (load := judgement.load) is not None:
+        drawn += len(load.seconds) + len(load.capacity) + bool(load.headroom)
     assert len(pictures) == len(judgement.restores) + drawn
 
 

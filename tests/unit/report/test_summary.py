@@ -44,6 +44,9 @@ HEADLINES = {
     "game-day": "1 of 2 targets could not be judged: recovery time of checkout and kubernetes. "
     "None failed. 1 check of the drill itself failed: left-as-it-was. 1 check of the drill itself "
     "said nothing: guards.",
+    "load-test": "1 of 6 targets failed: latency of checkout. 2 checks beside the targets failed: "
+    "autoscaling and regression.",
+    "load-test-of-nothing": "Nothing was judged, so no target is shown to be met.",
 }
 
 

@@ -239,7 +239,7 @@ class _Process:
         port = self._config.results_port
         with contextlib.ExitStack() as stack:
             if port is not None:
-                stack.enter_context(giving_out(port, self._gathered, master.files.values))
+                stack.enter_context(giving_out(port, self._gathered, master.files))
             master.await_workers()
             self._shape(runner)
             if self._stopped is None:
@@ -248,7 +248,8 @@ class _Process:
             self._over = True
             for lost in master.lost():
                 print(lost, file=sys.stderr)  # noqa: T201
-            if port is not None and self._stopped is None:
+            if port is not None and self._stopped is None and master.failure is None:
+                runner.quit()  # workers have nothing more to do
                 with gevent.Timeout(self._config.keeps_results_s, False):
                     while self._stopped is None:
                         gevent.sleep(_LOOKS_EVERY_S)
@@ -269,7 +270,7 @@ class _Process:
             zero=master.zero,
             reports={str(one): each for one, each in master.tracking.reports().items()},
             lost=master.lost(),
-            files=tuple(path.name for path in master.files.values()),
+            files=tuple(path.name for path in master.files()),
             error=master.failure or self._stopped,
         )
 

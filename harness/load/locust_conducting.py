@@ -121,10 +121,9 @@ class Master:
         """What they said."""
         return self._tracking
 
-    @property
-    def files(self) -> dict[int, Path]:
-        """Worker -> the file of the samples that it sent."""
-        return {number: one.path for number, one in sorted(self._received.items())}
+    def files(self) -> tuple[Path, ...]:
+        """Of the samples that workers sent, by their numbers."""
+        return tuple(one.path for _, one in sorted(self._received.items()))
 
     def await_workers(self) -> None:
         """Until all have reported; SurroundingsError where one does not, or is there twice."""

@@ -1,4 +1,4 @@
-"""Decodes YAML and TOML files into values; unknown keys and numbers without a unit are refused."""
+"""Decodes YAML, TOML and JSON files into values; unknown keys and bare numbers are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from harness.errors import InputError
-from harness.model.codec import decode_path
+from harness.model.codec import decode_path, from_json
 
 Value = TypeVar("Value")
 
@@ -58,6 +58,16 @@ def read_toml(path: Path, kind: type[Value]) -> Value:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not TOML: {error}") from error
     return _convert(path, content, kind)
+
+
+def read_json(path: Path, kind: type[Value]) -> Value:
+    """The content of a JSON file that the harness wrote; raises InputError as `read_yaml`."""
+    try:
+        return from_json(path.read_bytes(), kind)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _text(path: Path) -> str:

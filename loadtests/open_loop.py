@@ -18,8 +18,10 @@ import locust
 from locust.env import Environment
 from locust.runners import Runner
 
+from harness.decoding import read_json
 from harness.errors import HarnessError
-from harness.load.locust_child import attach, read_config
+from harness.load.config import LocustConfig
+from harness.load.locust_child import attach
 from harness.load.locust_open_loop import OpenLoopShape, OpenLoopUser
 
 __all__ = ["OpenLoopShape", "OpenLoopUser"]  # found by Locust in this file
@@ -30,7 +32,7 @@ def _attach(environment: Environment, runner: Runner, **_others: object) -> None
     if config is None:
         sys.exit("HARNESS_LOAD: got nothing, expected a file; see loadtests/README.md")
     try:
-        attach(environment, runner, read_config(Path(config)))
+        attach(environment, runner, read_json(Path(config), LocustConfig))
     except HarnessError as error:
         sys.exit(str(error))
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import msgspec
 import yaml
 from chaoslib import PayloadEncoder  # type: ignore[import-untyped]
 from chaoslib.configuration import load_configuration  # type: ignore[import-untyped]
@@ -32,6 +31,7 @@ from harness.chaos.activity import failed, failures
 from harness.chaos.context import ExperimentConfig
 from harness.chaos.injector import current
 from harness.chaos.rollback import open_intents, undo_all
+from harness.decoding import read_json
 from harness.drivers.clock import wait_until
 from harness.errors import (
     DeadlineExceededError,
@@ -43,7 +43,6 @@ from harness.errors import (
     SurroundingsError,
 )
 from harness.faults.places import write_durably
-from harness.model.codec import from_json
 from harness.model.history import HypothesisMeasured
 
 _CONTROL = {
@@ -111,12 +110,7 @@ def run(file: Path) -> int:
 
 def read_config(file: Path) -> ExperimentConfig:
     """The configuration that the supervisor wrote; InputError where it is missing or wrong."""
-    try:
-        return from_json(file.read_bytes(), ExperimentConfig)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise InputError(f"{file}: {error}") from error
+    return read_json(file, ExperimentConfig)
 
 
 def prepared(config: ExperimentConfig) -> Document:

@@ -23,6 +23,7 @@ from harness.load.filling import fill
 from harness.load.holding import Holding
 from harness.load.injected import Injected
 from harness.load.pods import inject_from_pods
+from harness.load.profiles import unchanged
 from harness.load.timeline import TimelineProcess, timeline_config
 from harness.model.cluster import Snapshot
 from harness.model.game_day import ExperimentTrial
@@ -34,7 +35,7 @@ from harness.model.history import (
     RolledBack,
 )
 from harness.model.load_judgement import Injection
-from harness.model.load_test import LoadPlan, Locustfile
+from harness.model.load_test import LoadPlan
 from harness.model.sample import DTYPE
 from harness.model.workload import HttpWorkload
 from harness.ports import Load, LoadProgress
@@ -250,18 +251,6 @@ def _fact(
         replicas=replicas,
         error=injected.error,
     )
-
-
-def unchanged(locustfile: Locustfile) -> Path:
-    """Where a locustfile is; InputError where it is another one now than when the plan was made."""
-    path = Path(locustfile.path)
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if content != locustfile.content:
-        raise InputError(f"{path}: was changed since the plan was made")
-    return path
 
 
 def request_of(workload: HttpWorkload, address: str) -> HttpRequest:

@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 import msgspec
 import uvloop
 
+from harness.decoding import read_json
 from harness.drivers.clock import HostClock
 from harness.drivers.priority import run_before_others
 from harness.errors import HarnessError, InputError, RecordError
@@ -38,7 +39,7 @@ from harness.load.request_bytes import host_header, request_bytes
 from harness.load.sample_file import SampleFile
 from harness.load.schedule import instants
 from harness.load.timer import Timer
-from harness.model.codec import from_json, to_json
+from harness.model.codec import to_json
 from harness.model.instant import NANOSECONDS_PER_SECOND, seconds
 from harness.model.sample import Answer
 
@@ -323,15 +324,6 @@ def _tell(report: InjectorReport) -> None:
         raise RecordError(f"injector's report: {error.strerror}") from error
 
 
-def _read(path: Path) -> InjectorConfig:
-    try:
-        return from_json(path.read_bytes(), InjectorConfig)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
 def _take_what_it_needs() -> None:
     """Descriptors, and a processor before others: who waits for one sends late."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -345,7 +337,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m harness.load.injector CONFIG.json", file=sys.stderr)  # noqa: T201
         return 2
     try:
-        config = _read(Path(arguments[0]))
+        config = read_json(Path(arguments[0]), InjectorConfig)
         _take_what_it_needs()
         with SampleFile(config.samples) as samples:
             last = uvloop.run(Injection(config, samples).run())

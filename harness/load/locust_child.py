@@ -29,6 +29,7 @@ from locust.exception import RPCError
 from locust.runners import MasterRunner, Runner, WorkerRunner
 from locust.util.load_locustfile import load_locustfile
 
+from harness.decoding import read_json
 from harness.errors import HarnessError, InputError, SurroundingsError
 from harness.load.config import HttpRequest, InjectorReport, LocustConfig, Role
 from harness.load.gathered import Gathered
@@ -40,7 +41,7 @@ from harness.load.locust_statistics import show
 from harness.load.sample_blocks import GrowingSamples
 from harness.load.share import InjectorShare, Share
 from harness.load.zero import instant_of
-from harness.model.codec import from_json, to_json
+from harness.model.codec import to_json
 from harness.model.sample import DTYPE
 
 Untyped = Any
@@ -127,16 +128,6 @@ def attach(environment: Environment, runner: Runner, config: LocustConfig) -> At
     attached = Attached(msgspec.structs.replace(config, injector=injector), lambda _report: None)
     attached.to(environment, runner)
     return attached
-
-
-def read_config(path: Path) -> LocustConfig:
-    """From its file; InputError where it is wrong."""
-    try:
-        return from_json(path.read_bytes(), LocustConfig)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 class _Process:
@@ -344,7 +335,7 @@ def main(arguments: Sequence[str]) -> int:
             os.write(reports, to_json(report) + b"\n")
 
     try:
-        _Process(_of_this_pod(read_config(Path(arguments[0]))), tell).run()
+        _Process(_of_this_pod(read_json(Path(arguments[0]), LocustConfig)), tell).run()
     except HarnessError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code

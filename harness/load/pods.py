@@ -82,6 +82,7 @@ def inject_from_pods(  # noqa: PLR0913 - what is sent, how, from where
     config = _config(request, load, name)
     started_ns = _CLOCK.monotonic_ns()
     gathered: Gathered | None = None
+    failure: str | None = None
     cluster.ensure_namespace()
     with contextlib.ExitStack() as stack:
         master = cluster.create_object(manifests.master())
@@ -116,13 +117,13 @@ def inject_from_pods(  # noqa: PLR0913 - what is sent, how, from where
                     )
             if following.over():
                 gathered = fetch(cluster, NAMESPACE, following.pod, _RESULTS_PORT, samples)
-        except (DeadlineExceededError, SurroundingsError, _StoppedError) as error:
-            following.failure = following.failure or str(error)
-    return _injected(gathered, load, samples, started_ns, following.stopped or following.failure)
+        except (DeadlineExceededError, SurroundingsError, _NobodyConductsError) as error:
+            failure = str(error)
+    return _injected(gathered, load, samples, started_ns, following.stopped or failure)
 
 
-class _StoppedError(HarnessError):
-    """Somebody does not want it any more."""
+class _NobodyConductsError(HarnessError):
+    """There is nothing more to wait for: the master is gone, or is not wanted any more."""
 
 
 class _Following:
@@ -137,7 +138,6 @@ class _Following:
         progress: Callable[[LoadProgress], None],
     ) -> None:
         self.pod = ""
-        self.failure: str | None = None
         self.stopped: str | None = None
         self._cluster = cluster
         self._job = job
@@ -150,7 +150,7 @@ class _Following:
         """The pod when it has an address and runs; raises where it will not."""
         self.stopped = self._should_stop()
         if self.stopped is not None:
-            raise _StoppedError(self.stopped)
+            raise _NobodyConductsError(self.stopped)
         pod = self._look()
         if pod is None or pod.phase != "Running" or not pod.address:
             return None
@@ -176,18 +176,18 @@ class _Following:
         return False
 
     def _look(self) -> Pod | None:
-        """The master's pod; DeadlineExceededError where it has ended, or is gone."""
+        """The master's pod; raises where it has ended, or is gone."""
         found = self._cluster.pods(NAMESPACE, f"job-name={self._job}")
         if not found:
             if self.pod:
-                raise DeadlineExceededError(f"nobody conducts: pod {self.pod} is gone")
+                raise _NobodyConductsError(f"nobody conducts: pod {self.pod} is gone")
             return None
         (pod,) = found
         if pod.phase in {"Failed", "Succeeded"}:
             said = ""
             with contextlib.suppress(SurroundingsError):
                 said = self._cluster.log(NAMESPACE, pod.name).strip().rpartition("\n")[2]
-            raise DeadlineExceededError(
+            raise _NobodyConductsError(
                 f"nobody conducts: pod {pod.name}: {pod.phase}: {said or 'it said nothing'}"
             )
         return pod

@@ -28,13 +28,24 @@ def load_locustfiles(names: Iterable[str], profiles: Path) -> dict[str, Locustfi
     """Locustfiles by their names, from the folder that the profiles' is in; InputError where one is
     not there.
     """
-    found = {}
-    for name in names:
-        path = profiles.parent / name
-        try:
-            found[name] = Locustfile(path=str(path), content=path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"locustfile: {path}: cannot be read: {error}", hint=f"ls {profiles.parent}"
-            ) from error
-    return found
+    paths = {name: profiles.parent / name for name in names}
+    return {
+        name: Locustfile(path=str(path), content=_content(path)) for name, path in paths.items()
+    }
+
+
+def unchanged(locustfile: Locustfile) -> Path:
+    """Where a locustfile is; InputError where it is another one now than when the plan was made."""
+    path = Path(locustfile.path)
+    if _content(path) != locustfile.content:
+        raise InputError(f"{path}: was changed since the plan was made")
+    return path
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"locustfile: {path}: cannot be read: {error}", hint=f"ls {path.parent}"
+        ) from error

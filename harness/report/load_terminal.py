@@ -46,10 +46,6 @@ def render_load(judgement: Judgement) -> Iterator[RenderableType]:
     yield from _capacities(load.capacity)
     yield from _quotas(load.headroom, load.filled)
     yield from _compared(load.compared)
-    if judgement.deviations:
-        yield title("What did not go as planned")
-        for line in judgement.deviations:
-            yield hanging("  - ", line, "")
 
 
 def _line(verdict: Verdict | None, name: str, text: str) -> RenderableType:

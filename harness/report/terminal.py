@@ -77,6 +77,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         yield from render_load(report.judgement)
     else:
         yield from _restores(report)
+    yield from _deviations(report)
     yield from _predictions(report)
     yield from _passed(report.of(Verdict.PASS))
 
@@ -186,10 +187,13 @@ def _experiments(report: Report) -> Iterator[RenderableType]:
     for trial in judgement.recoveries:
         for reason in trial.invalid:
             yield hanging(f"  {trial.trial}: ", reason, "yellow")
-    if judgement.deviations:
+
+
+def _deviations(report: Report) -> Iterator[RenderableType]:
+    if report.judgement.deviations:
         yield title("What did not go as planned")
-        for line in judgement.deviations:
-            yield hanging("  - ", line, "")
+    for line in report.judgement.deviations:
+        yield hanging("  - ", line, "")
 
 
 def _predictions(report: Report) -> Iterator[RenderableType]:

@@ -132,11 +132,12 @@ class Load:
         return None
 
     def kill_once(self, module: str, config: str) -> Callable[[LoadProgress], None]:
-        """Kills that process when requests have been sent."""
+        """Kills that process when samples of every worker are on disk."""
         killed: list[int] = []
 
         def look(progress: LoadProgress) -> None:
-            if progress.sent and not killed:
+            written = [one.stat().st_size for one in self.samples.glob("*.samples")]
+            if progress.sent and all(written) and not killed:
                 victim = self.running(module, config)
                 assert victim is not None
                 killed.append(victim.pid)

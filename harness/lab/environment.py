@@ -58,8 +58,9 @@ def lab_environment(state: Path) -> Environment:
             nodes="lab",
             helper_image=f"{REGISTRY}/busybox:lab",
             control_plane=known_settings(lab.layout),
-            # Of a machine's two cores, which all its pods share.
-            load_pods=LoadPods(image=f"{REGISTRY}/harness:lab", cpu="500m"),
+            # A smaller limit throttles the injector for up to 100 ms at a time (the CFS period),
+            # which is lag; three requests of it have no room beside the platform.
+            load_pods=LoadPods(image=f"{REGISTRY}/harness:lab", cpu="1", cpu_request="200m"),
         ),
         workloads=(
             PostgresqlWorkload(

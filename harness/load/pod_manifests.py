@@ -57,8 +57,9 @@ class PodManifests:
         spec = job["spec"]
         spec |= {"completions": count, "parallelism": count}
         container = spec["template"]["spec"]["containers"][0]
-        size = {"cpu": self.pods.cpu, "memory": self.pods.memory}
-        container["resources"] = {"requests": size, "limits": dict(size)}
+        limits = {"cpu": self.pods.cpu, "memory": self.pods.memory}
+        requests = limits | {"cpu": self.pods.cpu_request or self.pods.cpu}
+        container["resources"] = {"requests": requests, "limits": limits}
         return job
 
     def config(self, role: str, files: Mapping[str, str], belongs_to: Object) -> Object:

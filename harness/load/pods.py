@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,7 +43,9 @@ _KEEPS_RESULTS_S = 300.0
 _STOPS_WITHIN_S = 40.0
 """Once the workers are told to: a master believes in one for 10 s that says no more."""
 
-_LOOKS_EVERY_S = 1.0
+_LOOKS_EVERY_S = 2.0
+"""Each look costs the cluster a little; on a small one that is lag of the injectors."""
+
 _RESULTS_PORT = 8090
 _CONFIG = Path("/config")
 _AUTHORITIES = "ca.pem"
@@ -118,7 +120,7 @@ def inject_from_pods(  # noqa: PLR0913 - what is sent, how, from where
             if following.over():
                 gathered = fetch(cluster, NAMESPACE, following.pod, _RESULTS_PORT, samples)
         except (DeadlineExceededError, SurroundingsError, _NobodyConductsError) as error:
-            failure = str(error)
+            failure = "; ".join((str(error), *_why_waiting(cluster, manifests.named(WORKER))))
     return _injected(gathered, load, samples, started_ns, following.stopped or failure)
 
 
@@ -191,6 +193,18 @@ class _Following:
                 f"nobody conducts: pod {pod.name}: {pod.phase}: {said or 'it said nothing'}"
             )
         return pod
+
+
+def _why_waiting(cluster: Cluster, job: str) -> Iterator[str]:
+    """What the scheduler says of each worker's pod that has no node."""
+    with contextlib.suppress(SurroundingsError):  # it explains a failure, and must not be one
+        for pod in cluster.pods(NAMESPACE, f"job-name={job}"):
+            if pod.node:
+                continue
+            found = cluster.get_object("v1", "Pod", NAMESPACE, pod.name) or {}
+            for condition in found.get("status", {}).get("conditions", ()):
+                if condition["type"] == "PodScheduled" and condition["status"] == "False":
+                    yield f"pod {pod.name}: {condition.get('message', condition.get('reason'))}"
 
 
 def _injected(

@@ -123,7 +123,11 @@ class LoadPods(_Value, frozen=True, kw_only=True):
     """The harness's (deploy/Dockerfile)."""
 
     cpu: str = "2"
-    """Of each worker, requests as limits: one processor for what injects, one for Locust."""
+    """Limit of each worker: one processor for what injects, one for Locust."""
+
+    cpu_request: str | None = None
+    """None: as the limit. Less lets a worker onto a node that is full, where it may wait for a
+    processor: the gate on the generator's lag tells."""
 
     memory: str = "512Mi"
     manifests: Path = Path("deploy/load")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from kubernetes_api import StandInApi, pod
 
 from harness.drivers.kubernetes_connection import Answer as ApiAnswer
@@ -13,6 +14,7 @@ from harness.errors import InputError
 from harness.load.config import HttpRequest, InjectorReport
 from harness.load.gathered import OUTCOME, Gathered
 from harness.load.injected import Injected
+from harness.load.pod_manifests import PodManifests, jobs_in
 from harness.load.pods import inject_from_pods
 from harness.load.schedule import instants
 from harness.load.zero import zero_in
@@ -34,7 +36,7 @@ class Cluster(StandInApi):
         self.gathered = gathered
         self.files: dict[str, bytes] = {}
         self.told: dict[str, str] = {}
-        self.lives = lambda: self._run_jobs(phase)
+        self.lives = lambda: self.run_jobs(phase)
 
     def __call__(
         self,
@@ -51,19 +53,26 @@ class Cluster(StandInApi):
             return ApiAnswer(404, b"") if content is None else ApiAnswer(200, content)
         return super().__call__(method, path, query=query, body=body, content_type=content_type)
 
-    def _run_jobs(self, phase: str) -> None:
+    def run_jobs(self, phase: str, unscheduled: str | None = None) -> None:
+        """Masters get to that phase. Workers get no node, for that reason, where one is given;
+        the master then waits for them before.
+        """
+        called = any(name.startswith("load-worker") for _, _, name in self.objects)
+        if unscheduled is not None and not called:
+            phase = "Running"
         for (plural, namespace, name), content in list(self.objects.items()):
             if plural == "configmaps":
                 self.told |= content["data"]
-            if plural != "jobs" or not name.startswith("load-master"):
+            if plural != "jobs":
                 continue
-            made = pod(
-                namespace,
-                f"{name}-x",
-                metadata={"labels": {"job-name": name}},
-                status={"phase": phase, "podIP": "10.0.0.7"},
-            )
-            self.put("pods", made)
+            status = {"phase": phase, "podIP": "10.0.0.7"}
+            if name.startswith("load-worker"):
+                if unscheduled is None:
+                    continue
+                reason = {"type": "PodScheduled", "status": "False", "message": unscheduled}
+                status = {"phase": "Pending", "conditions": [reason]}
+            labels = {"labels": {"job-name": name}}
+            self.put("pods", pod(namespace, f"{name}-0", metadata=labels, status=status))
 
     def left(self) -> list[str]:
         return [name for plural, _, name in self.objects if plural == "jobs"]
@@ -163,6 +172,37 @@ def test_a_master_that_failed_conducts_nobody(tmp_path: Path) -> None:
     assert found.error is not None
     assert found.error.startswith("nobody conducts: pod load-master-")
     assert (found.samples, cluster.left()) == ((), [])
+
+
+def test_a_worker_without_a_node_says_why(tmp_path: Path) -> None:
+    """The scheduler's own words are beside the master's, which only missed it."""
+    cluster = Cluster(None, phase="Failed")
+    cluster.lives = lambda: cluster.run_jobs("Failed", unscheduled="0/3 nodes: Insufficient cpu")
+    error = inject(cluster, tmp_path).error or ""
+    assert error.startswith("nobody conducts: pod load-master-")
+    assert error.endswith("-0: 0/3 nodes: Insufficient cpu")
+
+
+def test_requests_of_a_worker() -> None:
+    """As its limits, where nothing else is said."""
+    asked = {}
+    objects = [
+        one for path in MANIFESTS.glob("*.yaml") for one in yaml.safe_load_all(path.read_text())
+    ]
+    for request in (None, "200m"):
+        manifests = PodManifests(
+            jobs=jobs_in(objects, str(MANIFESTS)),
+            pods=LoadPods(image="registry.test/harness:1", cpu="1", cpu_request=request),
+            name="1",
+            namespace="harness-drill",
+            labels={},
+            lasts_s=1,
+        )
+        job = manifests.workers(3, {"metadata": {"name": "load-master-1", "uid": "u"}})
+        asked[request] = job["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert asked[None]["requests"] == asked[None]["limits"] == {"cpu": "1", "memory": "512Mi"}
+    assert asked["200m"]["requests"] == {"cpu": "200m", "memory": "512Mi"}
+    assert asked["200m"]["limits"] == asked[None]["limits"]
 
 
 def test_who_stops_it_is_said(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def lab_environment(state: Path) -> Environment:
             control_plane=known_settings(lab.layout),
             # A smaller limit throttles the injector for up to 100 ms at a time (the CFS period),
             # which is lag; three requests of it have no room beside the platform.
-            load_pods=LoadPods(image=f"{REGISTRY}/harness:lab", cpu="1", cpu_request="200m"),
+            load_pods=LoadPods(image=f"{REGISTRY}/harness:lab", cpu="1", cpu_request="500m"),
         ),
         workloads=(
             PostgresqlWorkload(

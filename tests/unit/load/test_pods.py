@@ -65,7 +65,7 @@ class Cluster(StandInApi):
                 self.told |= content["data"]
             if plural != "jobs":
                 continue
-            status = {"phase": phase, "podIP": "10.0.0.7"}
+            status: dict[str, object] = {"phase": phase, "podIP": "10.0.0.7"}
             if name.startswith("load-worker"):
                 if unscheduled is None:
                     continue

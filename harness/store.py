@@ -16,6 +16,7 @@ from harness.errors import InputError, RecordError
 from harness.model import sample
 from harness.model.autoscaling import Sighting
 from harness.model.codec import from_json, to_indented_json
+from harness.model.conformance import ConformancePlan, Objects, ObjectsRead
 from harness.model.game_day import GameDayPlan
 from harness.model.history import (
     Entry,
@@ -127,6 +128,8 @@ class RunDirectory:
             return _read(self.plan, GameDayPlan)
         if tag == _tag(LoadPlan):
             return _read(self.plan, LoadPlan)
+        if tag == _tag(ConformancePlan):
+            return _read(self.plan, ConformancePlan)
         return _read(self.plan, Plan)
 
     def read_judgement(self) -> Judgement:
@@ -193,6 +196,14 @@ class RunDirectory:
             entry.fact.file: self._read_lines(entry.fact.file, decoder)
             for entry in history.entries
             if isinstance(entry.fact, TimelineRecorded)
+        }
+
+    def read_objects(self, history: History) -> Objects:
+        """Kind -> the objects that were read of it; a kind that could not be read is missing."""
+        return {
+            entry.fact.kind: _read(self.observations / entry.fact.file, tuple[dict[str, Any], ...])
+            for entry in history.entries
+            if isinstance(entry.fact, ObjectsRead) and entry.fact.file is not None
         }
 
     def read_observations(self, file: str) -> tuple[Observation, ...]:

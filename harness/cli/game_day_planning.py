@@ -19,7 +19,7 @@ from harness.model.cluster import ClusterAccess
 from harness.model.game_day import GameDay, GameDayPlan
 from harness.model.load_test import LoadPlan
 from harness.settings import Environment, Kubernetes
-from harness.targets import load_targets
+from harness.targets import load_drilled_targets
 
 
 def kubernetes_of(name: str, environment: Environment) -> Kubernetes:
@@ -64,7 +64,7 @@ def plan_of(  # noqa: PLR0913 - what a plan is made of
     return make_game_day_plan(
         suite=suite,
         experiments=read_experiments([one.experiment for one in suite.experiments], experiments),
-        targets=load_targets(targets),
+        targets=load_drilled_targets(targets),
         environment=name,
         cluster=access.identity,
         workloads=environment.workloads,

@@ -7,11 +7,14 @@ from datetime import datetime
 import msgspec
 
 from harness.judge.compose import judge
+from harness.judge.conformance.compose import judge_conformance
+from harness.judge.conformance.evidence import ConformanceEvidence
 from harness.judge.game_day.compose import judge_game_day
 from harness.judge.load.compose import judge_load_test
 from harness.judge.load.evidence import LoadRun
 from harness.ledger.evidence import read_ledgers, read_read_backs
 from harness.model.codec import to_indented_json
+from harness.model.conformance import ConformancePlan
 from harness.model.game_day import GameDayPlan
 from harness.model.history import History
 from harness.model.judgement import Judgement
@@ -45,6 +48,11 @@ def judgement_of(run: RunDirectory) -> Judgement:
             return judge_game_day(plan, history, ledgers, read_backs, heard)
         case LoadPlan():
             return judge_load_test(load_run(run, plan, history))
+        case ConformancePlan():
+            objects = run.read_objects(history)
+            return judge_conformance(
+                ConformanceEvidence(plan=plan, history=history, objects=objects)
+            )
         case Plan():
             return judge(plan, history, ledgers, read_backs)
 

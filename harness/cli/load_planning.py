@@ -27,7 +27,7 @@ from harness.model.quota import CapacitySettings
 from harness.model.workload import HttpWorkload
 from harness.settings import Environment
 from harness.store import RunDirectory
-from harness.targets import load_targets
+from harness.targets import load_drilled_targets
 
 
 def load_plan_of(  # noqa: PLR0913 - what a plan is made of
@@ -63,7 +63,7 @@ def load_plan_of(  # noqa: PLR0913 - what a plan is made of
             (one.locustfile for one in drives if one.locustfile), profiles
         ),
         experiments=read_experiments([one.away for one in drives if one.away], experiments),
-        targets=load_targets(targets),
+        targets=load_drilled_targets(targets),
         at=Surroundings(
             environment=name,
             cluster=access.identity,

@@ -22,7 +22,7 @@ from harness.cli import options
 @click.option(
     "--rbac",
     metavar="ACCOUNT",
-    help="Game days, load tests: print the roles that a NAMESPACE/NAME needs for exactly this.",
+    help="On a cluster: print the roles that a NAMESPACE/NAME needs for exactly this.",
 )
 def command(  # noqa: PLR0913 - one for each option
     suite: str,
@@ -43,11 +43,13 @@ def command(  # noqa: PLR0913 - one for each option
 
     For a game day the cluster is read: what would be hit now, how long each recovery will take by
     the cluster's own settings, and which documented target that misses. For a load test too: what
-    is sent, held and broken, and what arithmetic says of the autoscaler beforehand.
+    is sent, held and broken, and what arithmetic says of the autoscaler beforehand. For a
+    conformance check: what is read, which pods are made to look from, how many promises are judged.
     """
     from harness.cli.environments import environment_named
     from harness.cli.planning import plan_for, show_plan
     from harness.model.codec import to_indented_json
+    from harness.model.conformance import Conformance
     from harness.model.game_day import GameDay
     from harness.model.load_test import LoadTest
     from harness.settings import PRACTICE
@@ -100,6 +102,23 @@ def command(  # noqa: PLR0913 - one for each option
             click.echo(roles_of(loaded, rbac), nl=False)
         else:
             click.echo(to_indented_json(loaded) if json else show_load_plan(loaded), nl=False)
+        return
+    if isinstance(chosen, Conformance) and environment != PRACTICE:
+        from harness.cli import conformance
+        from harness.cli.game_day_planning import connect, kubernetes_of
+        from harness.report.conformance_plan import show_conformance_plan
+
+        found = environment_named(environment, settings)
+        _, access = connect(kubernetes_of(environment, found))
+        looked = conformance.conformance_plan_of(
+            chosen, environment, found, access, targets=targets_directory, only=only
+        )
+        if rbac is not None:
+            click.echo(conformance.roles_of(looked, rbac), nl=False)
+        else:
+            click.echo(
+                to_indented_json(looked) if json else show_conformance_plan(looked), nl=False
+            )
         return
     plan = plan_for(
         suite, environment, settings, targets_directory, suites_directory, seed=seed or 0, only=only

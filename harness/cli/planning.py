@@ -7,7 +7,9 @@ from pathlib import Path
 
 from harness.drill.plan import make_plan
 from harness.errors import InputError
+from harness.model.conformance import Conformance
 from harness.model.game_day import GameDay
+from harness.model.load_test import LoadTest
 from harness.model.plan import Plan
 from harness.model.quantity import show_duration
 from harness.model.subject import (
@@ -21,7 +23,7 @@ from harness.model.subject import (
 from harness.model.suite import Suite
 from harness.settings import PRACTICE, load_environment
 from harness.suites import load_suite
-from harness.targets import load_targets
+from harness.targets import load_drilled_targets
 
 
 def plan_for(  # noqa: PLR0913 - what a plan is made of
@@ -42,14 +44,10 @@ def plan_for(  # noqa: PLR0913 - what a plan is made of
     practice = environment == PRACTICE
     chosen = load_suite(suite, suites)
     if not isinstance(chosen, Suite):
-        what = "game day" if isinstance(chosen, GameDay) else "load test"
-        raise InputError(
-            f"suite {suite}: is a {what}, and {environment} has no cluster for it",
-            hint=f"harness run {suite} -e lab",
-        )
+        raise needs_cluster(chosen, environment)
     return make_plan(
         suite=chosen,
-        targets=load_targets(targets),
+        targets=load_drilled_targets(targets),
         environment=environment,
         subjects=(
             practice_subjects or tuple(_practice_in_outline())
@@ -59,6 +57,15 @@ def plan_for(  # noqa: PLR0913 - what a plan is made of
         inflicts=practice,
         seed=seed,
         only=only,
+    )
+
+
+def needs_cluster(suite: GameDay | LoadTest | Conformance, environment: str) -> InputError:
+    """The error of a suite that is about a cluster, in an environment that has none."""
+    what = {GameDay: "game day", LoadTest: "load test", Conformance: "conformance check"}
+    return InputError(
+        f"suite {suite.suite}: is a {what[type(suite)]}, and {environment} has no cluster for it",
+        hint=f"harness run {suite.suite} -e lab",
     )
 
 

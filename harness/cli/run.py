@@ -73,27 +73,28 @@ def command(  # noqa: PLR0913 - one for each option
     harness run game-day -e lab                    breaks the lab's cluster, and heals it
     harness run game-day -e lab --only pod-delete  one experiment of it
     harness run pre-release-load -e lab            load against the autoscaler's limits
+    harness run conformance -e lab                 looks at the cluster; breaks nothing
 
     Restores break nothing but the practice platform: elsewhere losses are assumed, restores go to
     scratch servers on the loopback address, and all of it is removed afterwards. Game days break
     what `harness plan` prints, in an environment that names its cluster, and put it back; load
-    tests send requests to a service, hold its autoscaler, and give it back. Ctrl-C or
-    `harness abort` ends either at once.
+    tests send requests to a service, hold its autoscaler, and give it back; conformance checks
+    change nothing (--only names their looks). Ctrl-C or `harness abort` ends any of them at once.
     """
     import msgspec
 
     from harness.calibrations import cited
     from harness.cli.environments import environment_named
     from harness.cli.left_behind import clear_away
-    from harness.cli.planning import plan_for
+    from harness.cli.planning import needs_cluster, plan_for
     from harness.cli.practising import practise
     from harness.cli.rehearsal import Rehearsal, rehearse
     from harness.cli.showing import show
     from harness.drill.interruption import interruptible
     from harness.drivers.clock import HostClock
-    from harness.errors import InputError
     from harness.faults.places import Places, default_state_directory
     from harness.faults.standing import StandingPlatform
+    from harness.model.conformance import Conformance
     from harness.model.game_day import GameDay
     from harness.model.load_test import LoadTest
     from harness.model.run import Setting
@@ -105,11 +106,7 @@ def command(  # noqa: PLR0913 - one for each option
     chosen_seed = secrets.randbits(32) if seed is None else seed
     chosen = load_suite(suite, suites_directory)
     if environment == PRACTICE and not isinstance(chosen, Suite):
-        what = "game day" if isinstance(chosen, GameDay) else "load test"
-        raise InputError(
-            f"suite {suite}: is a {what}, and {environment} has no cluster for it",
-            hint=f"harness run {suite} -e lab",
-        )
+        raise needs_cluster(chosen, environment)
     if environment == PRACTICE:
         return practise(
             suite,
@@ -147,6 +144,21 @@ def command(  # noqa: PLR0913 - one for each option
         from harness.cli.load_testing import load_test
 
         return load_test(chosen, environment, found, session)
+    if isinstance(chosen, Conformance):
+        from harness.cli.conformance import ConformanceOptions, check_conformance
+
+        return check_conformance(
+            chosen,
+            environment,
+            found,
+            ConformanceOptions(
+                targets=targets_directory,
+                state=default_state_directory(),
+                seed=chosen_seed,
+                only=only,
+                json=json,
+            ),
+        )
     plan = plan_for(
         suite,
         environment,

@@ -205,6 +205,7 @@ def _trials(  # noqa: PLR0913 - the inputs of a trial
             delay=one.control_period * draw.random(),
             seed=draw.getrandbits(32),
             manual=one.manual,
+            rolls_out=tuple(dict.fromkeys(_rolled_out(used))),
             rehearses=tuple(
                 rehearsal.arguments.get("scenario", "") for rehearsal in _restores(used)
             ),
@@ -216,6 +217,13 @@ def _trials(  # noqa: PLR0913 - the inputs of a trial
 def _restores(used: Sequence[Activity]) -> Iterator[Activity]:
     """The actions that rehearse a restore meanwhile."""
     yield from (one for one in used if one.is_ours and one.action and one.function == "rehearse")
+
+
+def _rolled_out(used: Sequence[Activity]) -> Iterator[str]:
+    """The workloads of which an experiment brings another version."""
+    for one in used:
+        if one.is_ours and one.action and one.function == "change_rollout":
+            yield one.arguments.get("workload", "")
 
 
 def _rehearsed(restore: Activity) -> str:

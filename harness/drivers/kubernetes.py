@@ -324,11 +324,11 @@ class Cluster:
         return answer.body
 
     def remove_helper_pods(self, run: str) -> tuple[str, ...]:
-        """Deletes the helper pods that a killed run left; their names."""
-        left = self.pods(NAMESPACE, f"{DRILL_LABEL}={label_value(run)}")
+        """Deletes the pods that a killed run left, in whatever namespace; their names."""
+        left = self.pods("", f"{DRILL_LABEL}={label_value(run)}")
         for one in left:
-            self.delete_pod(NAMESPACE, one.name, one.uid, grace_s=0)
-        return tuple(f"pod {NAMESPACE}/{one.name}" for one in left)
+            self.delete_pod(one.namespace, one.name, one.uid, grace_s=0)
+        return tuple(f"pod {one.namespace}/{one.name}" for one in left)
 
     def ensure_namespace(self) -> None:
         """Makes the harness's own namespace where it is missing; privileged pods may run in it

@@ -21,7 +21,7 @@ DRILL_NAMESPACE = "harness-drill"
 """harness.drivers.kubernetes.NAMESPACE: what the harness itself makes in a cluster is there."""
 
 NAME = "harness-drill"
-"""Of every Role, ClusterRole and binding."""
+"""Of every Role, ClusterRole and binding of a drill's account."""
 
 _CORE, _APPS, _POLICY = "", "apps", "policy"
 _COORDINATION = "coordination.k8s.io"
@@ -136,11 +136,11 @@ def rights_of_load_test(
     return _without_double(found)
 
 
-def render_rbac(rights: Sequence[Right], account: str) -> str:
+def render_rbac(rights: Sequence[Right], account: str, name: str = NAME) -> str:
     """YAML: the namespace of drills, a ClusterRole, a Role for each namespace, and their bindings.
 
-    `account`: `namespace/name` of a ServiceAccount, else the name of a user. Equal rights give
-    equal text, in whatever order they come.
+    `account`: `namespace/name` of a ServiceAccount, else the name of a user. `name`: of every role
+    and binding. Equal rights give equal text, in whatever order they come.
     """
     subject = _subject(account)
     by_namespace: defaultdict[str, set[Right]] = defaultdict(set)
@@ -148,7 +148,7 @@ def render_rbac(rights: Sequence[Right], account: str) -> str:
         by_namespace[right.namespace].add(right)
     documents = [_namespace()] if DRILL_NAMESPACE in by_namespace else []
     for namespace, its in sorted(by_namespace.items()):
-        documents += _role(namespace, its, subject)
+        documents += _role(namespace, its, subject, name)
     return yaml.safe_dump_all(documents, sort_keys=False) if documents else ""
 
 
@@ -359,8 +359,10 @@ def _namespace() -> dict[str, Any]:
     }
 
 
-def _role(namespace: str, rights: Iterable[Right], subject: dict[str, str]) -> list[dict[str, Any]]:
-    metadata = {"name": NAME, **({"namespace": namespace} if namespace else {})}
+def _role(
+    namespace: str, rights: Iterable[Right], subject: dict[str, str], name: str
+) -> list[dict[str, Any]]:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     kind = "Role" if namespace else "ClusterRole"
     return [
         {
@@ -373,7 +375,7 @@ def _role(namespace: str, rights: Iterable[Right], subject: dict[str, str]) -> l
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": f"{kind}Binding",
             "metadata": dict(metadata),
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
             "subjects": [dict(subject)],
         },
     ]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from harness.judge.advice import RUN_AGAIN
 from harness.judge.answer import Answer, finding
 from harness.judge.facts import known, sequences
+from harness.model.conformance import ConformancePlan
 from harness.model.history import CleanedUp, History, RunEnded, StepFailed, TrialEnded, TrialStarted
 from harness.model.plan import Plan, RunPlan
 from harness.model.verdict import Finding, Verdict
@@ -66,10 +67,16 @@ def end(history: History) -> Answer:
 
 
 def trials(plan: RunPlan, history: History) -> Answer:
-    """Every trial that was planned began and ended, and no step of one was left out."""
+    """Every trial that was planned began and ended, and no step of one was left out.
+
+    The trials of a conformance check are its looks.
+    """
     began, ended = known(history, TrialStarted), known(history, TrialEnded)
     failed = known(history, StepFailed)
-    planned = [trial.id for trial in plan.trials]
+    if isinstance(plan, ConformancePlan):
+        planned, noun = [*plan.looks], "looks"
+    else:
+        planned, noun = [trial.id for trial in plan.trials], "trials"
     not_begun = [trial for trial in planned if trial not in {one.fact.trial for one in began}]
     not_ended = [
         trial
@@ -93,7 +100,7 @@ def trials(plan: RunPlan, history: History) -> Answer:
     if problems:
         return Answer(
             verdict=Verdict.INCONCLUSIVE,
-            headline=f"drill: trials: {'; '.join(problems)}, expected {len(planned)} whole ones",
+            headline=f"drill: {noun}: {'; '.join(problems)}, expected {len(planned)} whole ones",
             detail=steps,
             advice=RUN_AGAIN,
             evidence=evidence,
@@ -109,7 +116,7 @@ def trials(plan: RunPlan, history: History) -> Answer:
         )
     return Answer(
         verdict=Verdict.PASS,
-        headline=f"drill: all {len(planned)} trials began and ended",
+        headline=f"drill: all {len(planned)} {noun} began and ended",
         evidence=evidence,
     )
 

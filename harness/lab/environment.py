@@ -88,6 +88,7 @@ def lab_environment(state: Path) -> Environment:
                 method="POST",
                 body='{"id": "{id}", "items": [{"sku": "drill", "quantity": 1}]}',
                 expect_status=201,
+                version_field="version",
                 # What wants all ten replicas of the overlay dev, and leaves the machine's two cores
                 # room for the rest (docs/load-tests.md).
                 peak_rate=100.0,

@@ -199,6 +199,9 @@ class ExperimentTrial(_Value, frozen=True, kw_only=True):
 
     seed: int
     manual: tuple[ManualStep, ...] = ()
+    rolls_out: tuple[str, ...] = ()
+    """Ids of the workloads of which it brings another version."""
+
     rehearses: tuple[str, ...] = ()
     """Scenarios of restores that its experiment rehearses under the fault."""
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from harness.model.conformance import Look
 from harness.model.game_day import Way
 from harness.model.instant import Bracket, Instant
 from harness.model.quota import Filled
@@ -622,6 +623,7 @@ Event = (
     | TimelineRecorded
     | ReplicasHeld
     | QuotasFilled
+    | Look
     | TrialStarted
     | TrialEnded
     | RunEnded

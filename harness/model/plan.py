@@ -7,6 +7,8 @@ from fnmatch import fnmatch
 
 import msgspec
 
+from harness.model.configuration import CONFIGURATION
+from harness.model.conformance import ConformancePlan
 from harness.model.game_day import GameDayPlan
 from harness.model.load_test import LoadPlan
 from harness.model.subject import Region, Subject
@@ -14,10 +16,12 @@ from harness.model.suite import Loss, PointChoice, Verification
 from harness.model.target import (
     LOAD,
     Kind,
+    Objective,
     RecoveryPoint,
     RecoveryTime,
     Replicas,
     Target,
+    TrafficSwitch,
     Volume,
 )
 from harness.model.workload import KUBERNETES
@@ -74,7 +78,7 @@ class Plan(_Value, frozen=True, kw_only=True, tag_field="plan", tag="restores"):
         raise KeyError(subject_id)
 
 
-RunPlan = Plan | GameDayPlan | LoadPlan
+RunPlan = Plan | GameDayPlan | LoadPlan | ConformancePlan
 """What a run's plan.json holds; its field `plan` says which."""
 
 
@@ -89,26 +93,37 @@ def subjects(plan: RunPlan) -> dict[str, Kind]:
     return {**workloads, KUBERNETES: Kind.KUBERNETES}
 
 
-def answerable(plan: RunPlan) -> tuple[Target, ...]:
-    """The targets that a run of the plan can show to be met or missed.
+def answers(plan: type[RunPlan], objective: Objective) -> bool:
+    """Whether runs of such plans can show an objective of that kind to be met or missed.
 
-    A volume is no promise to keep; a game day looks at recovery alone, not at backups; a load test
-    at what is promised under load.
+    A volume is no promise to keep; a game day looks at recovery and at rollouts, not at
+    backups; a load test at what is promised under load; a conformance check at how the
+    platform is set up.
     """
-    match plan:
-        case Plan():
-            return tuple(
-                one for one in plan.targets if not isinstance(one.objective, (Volume, *LOAD))
-            )
-        case GameDayPlan():
-            recovery = (RecoveryTime, RecoveryPoint)
-            return tuple(one for one in plan.targets if isinstance(one.objective, recovery))
-        case LoadPlan():
-            return tuple(
-                one
-                for one in plan.targets
-                if isinstance(one.objective, LOAD) and _is_here(one, plan.workload.namespace)
-            )
+    if plan is GameDayPlan:
+        return isinstance(objective, RecoveryTime | RecoveryPoint | TrafficSwitch)
+    if plan is LoadPlan:
+        return isinstance(objective, LOAD)
+    if plan is ConformancePlan:
+        return isinstance(objective, CONFIGURATION)
+    return not isinstance(objective, (Volume, TrafficSwitch, *LOAD, *CONFIGURATION))
+
+
+def answerable(plan: RunPlan) -> tuple[Target, ...]:
+    """The targets that a run of the plan can show to be met or missed."""
+    return tuple(
+        one
+        for one in plan.targets
+        if answers(type(plan), one.objective)
+        and (not isinstance(plan, LoadPlan) or _is_here(one, plan.workload.namespace))
+        and (not isinstance(plan, GameDayPlan) or _is_tried(one, plan))
+    )
+
+
+def _is_tried(target: Target, plan: GameDayPlan) -> bool:
+    """Traffic is switched where a version is rolled out."""
+    rolls_out = any(trial.rolls_out for trial in plan.trials)
+    return rolls_out or not isinstance(target.objective, TrafficSwitch)
 
 
 def _is_here(target: Target, namespace: str) -> bool:

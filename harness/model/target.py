@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from harness.model.configuration import Configuration
 from harness.model.quantity import bytes_of
 
 
@@ -134,6 +135,12 @@ class ScalingPeriod(_Value, frozen=True, kw_only=True, tag_field="kind", tag="sc
     period: timedelta
 
 
+class TrafficSwitch(_Value, frozen=True, kw_only=True, tag_field="kind", tag="traffic-switch"):
+    """From the first answer of a new version to the last one of the old."""
+
+    at_most: timedelta
+
+
 class Replicas(_Value, frozen=True, kw_only=True, tag_field="kind", tag="replicas"):
     """How many replicas each service has in one environment."""
 
@@ -186,6 +193,8 @@ Objective = (
     | Replicas
     | Quota
     | QualityOfService
+    | TrafficSwitch
+    | Configuration
 )
 
 LOAD = (
@@ -206,7 +215,23 @@ class Source(_Value, frozen=True, kw_only=True):
     """Where the document says it."""
 
     section: str
+    """Its heading, without what is no letter or digit around it."""
+
     quote: str
+    """As the document has it on one line, without what is around it."""
+
+    quotes: tuple[str, ...] = ()
+    """Further lines that it is made of: all that say so in the section, below the same `under`."""
+
+    under: str | None = None
+    """The first of the keys above, where a section says the same more than once:
+    `environments.dev` for all that is below it.
+    """
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The quote and the further ones."""
+        return (self.quote, *self.quotes)
 
 
 class Target(_Value, frozen=True, kw_only=True):
@@ -218,7 +243,15 @@ class Target(_Value, frozen=True, kw_only=True):
     source: Source | None
     """None only where the project adds a target that is not in the document; `note` says why."""
 
+    also: tuple[Source, ...] = ()
+    """Where the document says it again, or a part of it, in another section."""
+
     note: str | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every place of the document that says it; none where the project adds it."""
+        return () if self.source is None else (self.source, *self.also)
 
     def __post_init__(self) -> None:
         if not self.covers:
@@ -227,8 +260,18 @@ class Target(_Value, frozen=True, kw_only=True):
             raise ValueError(f"target {self.id} has neither a source nor a note that says why")
 
 
+class NoPromise(_Value, frozen=True, kw_only=True):
+    """What the document says without promising anything, so that nobody looks for its target."""
+
+    section: str
+    because: str
+    quotes: tuple[str, ...] = ()
+    """Keys or lines within it; none: all that no target names."""
+
+
 class TargetFile(_Value, frozen=True, kw_only=True):
     """One file of targets/: one section of the document."""
 
     document: str
     targets: tuple[Target, ...]
+    no_promises: tuple[NoPromise, ...] = ()

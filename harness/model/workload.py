@@ -90,6 +90,9 @@ class HttpWorkload(_Workload, frozen=True, kw_only=True, tag="http"):
     expect_body: str = ""
     """What the answer's body must contain, beside the status."""
 
+    version_field: str | None = None
+    """Field of its JSON answers that says which version answered; None: they do not say."""
+
     tls: bool = False
     ca_file: Path | None = None
     """Of the authority that signs its certificate; None: the system's."""

@@ -107,6 +107,8 @@ class HttpRequest(_Asked, frozen=True, kw_only=True, tag="http"):
     """`{id}` in it, and in the path, becomes a new UUID, which the answer must contain."""
 
     expect_status: int = 200
+    version_field: str | None = None
+    """Field of a right answer, a JSON object, that becomes the observation's detail."""
 
 
 class KubernetesRead(_Asked, frozen=True, kw_only=True, tag="kubernetes-read"):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import uuid
 
+import msgspec
+
 from harness.drivers.bounded_http import (
     ConnectionLostError,
     NotConnectedError,
@@ -56,4 +58,13 @@ class HttpProbe:
         named = _ID in (asked.body or "") or _ID in asked.path
         if named and name.encode() not in answer.body:
             return Outcome.FAIL, f"the answer does not contain the id {name}"
-        return Outcome.OK, ""
+        return Outcome.OK, "" if asked.version_field is None else _version(asked, answer.body)
+
+
+def _version(asked: HttpRequest, body: bytes) -> str:
+    """Which version answered; empty where it does not say."""
+    try:
+        found = msgspec.json.decode(body, type=dict[str, object]).get(str(asked.version_field))
+    except msgspec.MsgspecError:
+        return ""
+    return "" if found is None else str(found)

@@ -219,5 +219,6 @@ def _of_http(workload: HttpWorkload, found: ResolvedAddress) -> Iterator[tuple[W
         path=workload.path,
         body=workload.body,
         expect_status=workload.expect_status,
+        version_field=workload.version_field,
     )
     yield Way.HTTP, f"{workload.method} {workload.path}", asked

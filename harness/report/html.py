@@ -9,6 +9,7 @@ from functools import cache
 import jinja2
 from markupsafe import Markup
 
+from harness.model.conformance import ConformancePlan
 from harness.model.game_day import GameDayPlan
 from harness.model.judgement import Step
 from harness.model.load_judgement import LoadSummary
@@ -19,6 +20,7 @@ from harness.report import lanes, load_wording, timeline, wording
 from harness.report.capacity_picture import draw_capacity
 from harness.report.load_picture import draw_load, limits_of
 from harness.report.load_summary import drive_rows
+from harness.report.promises import sections
 from harness.report.quota_picture import draw_quotas
 from harness.report.summary import Report, figures, headline, limits, target_rows
 
@@ -54,6 +56,9 @@ def render_html(report: Report) -> str:
         lane_pictures=lane_pictures,
         load=report.judgement.load,
         **_of_load(report),
+        sections=sections(report.plan, report.judgement.findings)
+        if isinstance(report.plan, ConformancePlan)
+        else None,
         all_steps=tuple(
             step for trial in report.judgement.recoveries for step in trial.manual_steps
         ),

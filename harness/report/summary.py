@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.model.conformance import ConformancePlan
 from harness.model.judgement import (
     Judgement,
     RecoveredBy,
@@ -17,6 +18,7 @@ from harness.model.suite import Loss
 from harness.model.target import RecoveryPoint, RecoveryTime, Target
 from harness.model.verdict import Finding, Verdict, merge
 from harness.report.load_summary import Figure, load_figures, load_limits
+from harness.report.promises import conformance_figures, conformance_limits, promises
 from harness.report.wording import (
     duration,
     listed,
@@ -99,8 +101,14 @@ class TargetRow:
 def target_rows(report: Report) -> tuple[TargetRow, ...]:
     """Every documented target that can be met or missed, in the order of the documents.
 
-    A volume is no promise to keep but the size that restore times are extrapolated to.
+    A volume is no promise to keep but the size that restore times are extrapolated to. A promise of
+    how a platform is set up is about no subject of the plan.
     """
+    if isinstance(report.plan, ConformancePlan):
+        return tuple(
+            TargetRow(target=row.target, verdicts=(("", row.verdict if row.findings else None),))
+            for row in promises(report.plan, report.judgement.findings)
+        )
     return tuple(
         TargetRow(target=target, verdicts=_verdicts(report, target))
         for target in answerable(report.plan)
@@ -185,6 +193,8 @@ def figures(report: Report) -> tuple[Figure, ...]:
     """The worst of what was measured, never a mean; an invalid trial's numbers do not soften it."""
     if report.judgement.load is not None:
         return load_figures(report.judgement.load)
+    if isinstance(report.plan, ConformancePlan):
+        return tuple(conformance_figures(report.plan, report.judgement.findings))
     if not isinstance(report.plan, Plan):
         return game_day_figures(report)
     restores = report.judgement.restores
@@ -342,12 +352,11 @@ def _against(name: str, promised_s: float | None, restore: RestoreSummary) -> st
 
 def _of_restores(report: Report) -> Iterable[str]:
     plan = report.plan
-    assumed = (
-        sum(trial.loss is Loss.ASSUMED for trial in plan.trials) if isinstance(plan, Plan) else 0
-    )
+    trials = plan.trials if isinstance(plan, Plan) else ()
+    assumed = sum(trial.loss is Loss.ASSUMED for trial in trials)
     if assumed:
         yield (
-            f"In {assumed} of {plural(len(plan.trials), 'trial')} the loss was assumed: "
+            f"In {assumed} of {plural(len(trials), 'trial')} the loss was assumed: "
             "nothing was broken, and the clock was started as if it had been."
         )
     if report.judgement.restores:
@@ -360,6 +369,11 @@ def _of_restores(report: Report) -> Iterable[str]:
             "A pass says that no trial missed the target. How often recovery will be in time is "
             "bounded only as far as the claim beside each pass goes."
         )
+
+
+def _of_looks(report: Report) -> Iterable[str]:
+    if isinstance(report.plan, ConformancePlan):
+        yield from conformance_limits(report.plan)
 
 
 def limits(report: Report) -> tuple[str, ...]:
@@ -388,6 +402,7 @@ def limits(report: Report) -> tuple[str, ...]:
             "network, hardware or configuration."
         )
     said.extend(run.notes)
+    said.extend(_of_looks(report))
     said.extend(_of_restores(report))
     if judgement.recoveries:
         said.extend(_of_game_days(report))

@@ -12,10 +12,12 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from harness.model.conformance import ConformancePlan
 from harness.model.game_day import GameDayPlan
 from harness.model.quantity import show_bytes
 from harness.model.verdict import Finding, Verdict
 from harness.report import wording
+from harness.report.conformance_terminal import render_promises
 from harness.report.load_terminal import render_load
 from harness.report.screen import STYLES, hanging, table, title
 from harness.report.summary import Report, headline, target_rows
@@ -69,6 +71,9 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield Text.assemble((verdict.value, STYLES[verdict]), "  ", printable(headline(report)))
     yield Text(printable(_under_headline(report)), style="dim")
     yield from _findings("What failed", report.of(Verdict.FAIL))
+    if isinstance(report.plan, ConformancePlan):
+        yield from _of_conformance(report, report.plan)
+        return
     yield from _findings("What could not be judged", report.of(Verdict.INCONCLUSIVE))
     yield from _unjudged(report)
     if isinstance(report.plan, GameDayPlan):
@@ -80,6 +85,15 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _deviations(report)
     yield from _predictions(report)
     yield from _passed(report.of(Verdict.PASS))
+
+
+def _of_conformance(report: Report, plan: ConformancePlan) -> Iterator[RenderableType]:
+    """Each promise has one line: what could not be judged is told there, once."""
+    own = [found for found in report.judgement.findings if found.target is None]
+    unsure = tuple(found for found in own if found.verdict is Verdict.INCONCLUSIVE)
+    yield from _findings("What could not be judged of the check itself", unsure)
+    yield from render_promises(plan, report.judgement.findings)
+    yield from _passed(tuple(found for found in own if found.verdict is Verdict.PASS))
 
 
 def _under_headline(report: Report) -> str:

@@ -28,9 +28,11 @@ from harness.model.target import (
     Replication,
     Retention,
     ScalingPeriod,
+    TrafficSwitch,
     Volume,
 )
 from harness.model.verdict import Measure
+from harness.report.configuration_wording import configuration, configuration_subject
 
 NOT_MEASURED = "not measured"
 
@@ -266,14 +268,16 @@ def objective(promise: Objective) -> str:  # noqa: C901, PLR0911, PLR0912 - one 
         case ScalingPeriod():
             return f"scaling {promise.direction}: {show_duration(promise.period)}"
         case Replicas():
-            return f"{promise.count} replicas of each service in {promise.namespaces}"
+            return f"{plural(promise.count, 'replica')} of each service in {promise.namespaces}"
         case Quota():
             where = promise.namespace or "all namespaces together"
             return f"{where}: up to {promise.cores:g} cores and {promise.memory}"
         case QualityOfService():
             return f"{promise.services} are {promise.qos}"
+        case TrafficSwitch():
+            return f"all traffic is with a new version within {show_duration(promise.at_most)}"
         case _:
-            assert_never(promise)
+            return configuration(promise)
 
 
 def _ms(value: timedelta) -> str:
@@ -298,6 +302,7 @@ def subject_of(promise: Objective) -> str:
             | Replicas()
             | Quota()
             | QualityOfService()
+            | TrafficSwitch()
         ):
             return str(promise.__struct_config__.tag).replace("-", " ")
         case Retention():
@@ -309,7 +314,7 @@ def subject_of(promise: Objective) -> str:
         case Integrity():
             return "data integrity"
         case _:
-            assert_never(promise)
+            return configuration_subject(promise)
 
 
 def evidence(sequence_numbers: Iterable[int]) -> str:

@@ -7,7 +7,8 @@ judged/<name>/ holds the plan.json, run.json and verdict.json of one run:
 - failing: lost writes, a replica with gaps, damage, an invalid trial, hostile names;
 - censored: a restore that did not come back by its deadline, and targets that nothing judged;
 - game-day: made by game_day_run.py;
-- load-test, load-test-of-nothing: no folder, made by load_judgements.py.
+- load-test, load-test-of-nothing: no folder, made by load_judgements.py;
+- conformance, conformance-of-nothing: no folder, made by conformance_judgements.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import conformance_judgements
 import load_judgements
 
 from harness.model.codec import from_json
@@ -28,6 +30,8 @@ JUDGED = Path(__file__).parent / "judged"
 MADE: dict[str, Callable[[], Report]] = {
     "load-test": load_judgements.report,
     "load-test-of-nothing": load_judgements.nothing,
+    "conformance": conformance_judgements.report,
+    "conformance-of-nothing": conformance_judgements.nothing,
 }
 NAMES = ("nothing", "passing", "failing", "censored", "game-day", *MADE)
 

@@ -17,6 +17,7 @@ from harness.judge.game_day import (
     recovery_time,
     rehearsal,
     summary,
+    traffic_switch,
 )
 from harness.judge.game_day.evidence import GameDayRun, Subscriptions
 from harness.judge.game_day.recovery import Recoveries, TrialRecovery, measure
@@ -84,6 +85,7 @@ def _judges(
     """Every judge in the order in which a person reads: what was promised first, then the drill."""
     yield recovery_time.CHECK, partial(recovery_time.judge, run, recoveries)
     yield recovery_point.CHECK, partial(recovery_point.judge, run, recoveries, examined)
+    yield traffic_switch.CHECK, partial(traffic_switch.judge, run, recoveries)
     yield rehearsal.CHECK, partial(rehearsal.judge, run, recoveries)
     yield aftermath.PUT_BACK, partial(aftermath.judge, run, recoveries)
     yield drill.CHECK, partial(drill.judge, run)

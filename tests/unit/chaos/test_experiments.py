@@ -17,7 +17,7 @@ EXPECTED = {
     *("zone-power-cut", "control-plane-member", "etcd-leader", "broker-node", "s3-region-away"),
     *(f"postgresql-{how}" for how in ("process-kill", "pod-delete", "node", "network")),
     *(f"redis-{how}" for how in ("process-kill", "pod-delete", "node", "network", "two-masters")),
-    *("dependency-black-hole", "broken-rollout", "s3-region-away-restore"),
+    *("dependency-black-hole", "new-version", "broken-rollout", "s3-region-away-restore"),
 }
 
 

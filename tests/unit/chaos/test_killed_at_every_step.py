@@ -164,6 +164,7 @@ CASES: dict[str, dict[str, str]] = {
     "redis-network": {"workload": "checkout"},
     "s3-region-away": {},
     "broken-rollout": {},
+    "new-version": {},
 }
 
 

@@ -47,6 +47,10 @@ HEADLINES = {
     "load-test": "1 of 6 targets failed: latency of checkout. 2 checks beside the targets failed: "
     "autoscaling and regression.",
     "load-test-of-nothing": "Nothing was judged, so no target is shown to be met.",
+    "conformance": "1 of 6 targets failed: container resources. 3 could not be judged. 1 had "
+    "nothing to be judged by. 1 check of the drill itself said nothing: objects.",
+    "conformance-of-nothing": "The plan names no target. 1 check of the drill itself said nothing: "
+    "end.",
 }
 
 

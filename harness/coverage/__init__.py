@@ -1,0 +1,1 @@
+"""Says which documented targets are proved, by which run, how strongly, and what is owed. Pure."""

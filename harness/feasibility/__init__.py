@@ -1,0 +1,1 @@
+"""Contradictions between documented targets, found by arithmetic and without a system. Pure."""

@@ -1,0 +1,20 @@
+"""Which judges answer which kind of promise. Pure."""
+
+from __future__ import annotations
+
+from harness.judge.conformance import (
+    configuration_backups,
+    connections,
+    engines,
+    health,
+    tls,
+)
+from harness.judge.conformance.evidence import JudgeFunction
+
+_MODULES = (configuration_backups, connections, engines, health, tls)
+
+JUDGES: dict[type, tuple[JudgeFunction, ...]] = {
+    objective: tuple(module.JUDGES[objective] for module in _MODULES if objective in module.JUDGES)
+    for objective in dict.fromkeys(one for module in _MODULES for one in module.JUDGES)
+}
+"""Objective's type -> its judges: the age of Secrets and of certificates is looked at by two."""

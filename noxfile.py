@@ -42,9 +42,11 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """Unit tests, in a network namespace of their own without any interface: no sockets."""
-    unshare = ["unshare", "--net", "--map-root-user"]
     session.run(
-        *unshare, str(BIN / "python"), "-m", "pytest", "tests/unit", *session.posargs, external=True
+        *("unshare", "--net", "--map-root-user"),
+        *(str(BIN / "python"), "-m", "pytest", "--numprocesses=2", "tests/unit"),
+        *session.posargs,
+        external=True,
     )
 
 

@@ -52,6 +52,7 @@ def _read(repository: str, directory: Path) -> CommitsRead:
     dates = sorted(_git(directory, _WITHIN_S, "log", "--format=%cI").split(), key=_moment)
     if not dates:
         raise InputError(f"{repository}: got no commit")
+    files = _git(directory, _WITHIN_S, "ls-tree", "-r", "-z", "--name-only", "HEAD")
     detail = ""
     if _git(directory, _WITHIN_S, "rev-parse", "--is-shallow-repository").strip() == "true":
         detail = "the clone is shallow: git fetch --unshallow"
@@ -67,6 +68,7 @@ def _read(repository: str, directory: Path) -> CommitsRead:
         newest=dates[-1],
         signed=sum(states[one] for one in _GOOD),
         unverifiable=states[_NO_KEY],
+        files=tuple(filter(None, files.split("\0"))),
         detail=detail,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from harness.drivers import autoscaling_objects, kubernetes_objects
 from harness.drivers.kubernetes import Cluster
 from harness.drivers.kubernetes_objects import Object
-from harness.drivers.program_arguments import controller_manager, flags, go_duration_s
+from harness.drivers.program_arguments import controller_manager, go_duration_s
 from harness.errors import HarnessError, InputError, SurroundingsError
 from harness.model.autoscaling import (
     DEFAULT_DOWN,
@@ -22,6 +22,7 @@ from harness.model.autoscaling import (
     Timings,
     Usage,
 )
+from harness.model.program_arguments import flags
 from harness.model.workload import HttpWorkload
 
 _APPS = "apps/v1"

@@ -82,7 +82,8 @@ class ObjectsRead(_Value, frozen=True, kw_only=True, tag_field="event", tag="obj
 
     `file`, below observations/, is a JSON array of them as the API gave them, without
     metadata.managedFields. Secrets and ConfigMaps are without their data, except for the keys of
-    ConfigMaps that end in .yml, .yaml or .conf.
+    ConfigMaps that end in .yml, .yaml or .conf; of a Secret's managedFields those that own its data
+    stay, without its fields: by their time it was last written.
     """
 
     api_version: str
@@ -199,6 +200,9 @@ class CommitsRead(_Value, frozen=True, kw_only=True, tag_field="event", tag="com
 
     unverifiable: int = 0
     """Commits whose signature could not be checked, as one by a key that is not known here."""
+
+    files: tuple[str, ...] = ()
+    """Paths of all files of the newest commit, from the root of the repository."""
 
     detail: str = ""
 

@@ -45,6 +45,33 @@ def amount_of(quantity: str | float) -> float:
     return float(number.scaleb(int(match["exponent"] or _FRACTIONS[suffix])))
 
 
+_SECONDS = {
+    "y": 365 * 86400.0,
+    "w": 7 * 86400.0,
+    "d": 86400.0,
+    "h": 3600.0,
+    "m": 60.0,
+    "s": 1.0,
+    "ms": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ns": 1e-9,
+}
+_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ms|us|µs|ns|[ywdhms])")
+
+
+def duration_s(text: str) -> float:
+    """Seconds of a duration as programs of a cluster write it: `40s`, `1m30s`, `15d`.
+
+    The units are those of Go (time.ParseDuration) and of Prometheus (documentation, Configuration,
+    `duration`), whose year has 365 days. ValueError for anything else.
+    """
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"got {text!r}, expected a duration such as 40s or 1m30s")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
 def show_bytes(count: float) -> str:
     """A byte count for a person: binary units, three significant digits."""
     for suffix in ("B", "KiB", "MiB", "GiB", "TiB"):

@@ -94,7 +94,7 @@ def test_the_practice_plan_names_its_blast_radius() -> None:
         (("run", "weekly-restore", "-e", "nowhere"), "harness.toml: no such file"),
         (
             ("plan", "nope", "-e", "demo"),
-            "expected one of suites: game-day, pre-release-load, weekly-restore",
+            "expected one of suites: conformance, game-day, pre-release-load, weekly-restore",
         ),
         (("plan", "weekly-restore", "-e", "demo", "--only", "nope"), "got nope"),
         (("report", "nope"), "expected a run directory"),

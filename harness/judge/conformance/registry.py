@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 from harness.judge.conformance import (
+    api_server,
+    argo_cd,
+    autoscalers,
     configuration_backups,
     connections,
+    containers,
+    dapr,
     engines,
     health,
+    images,
+    namespaces,
+    network_policies,
+    observability,
+    quotas,
+    repository,
+    secret_age,
     tls,
+    topology,
+    workloads,
 )
 from harness.judge.conformance.evidence import JudgeFunction
 
-_MODULES = (configuration_backups, connections, engines, health, tls)
+_MODULES = (
+    api_server,
+    argo_cd,
+    autoscalers,
+    configuration_backups,
+    connections,
+    containers,
+    dapr,
+    engines,
+    health,
+    images,
+    namespaces,
+    network_policies,
+    observability,
+    quotas,
+    repository,
+    secret_age,
+    tls,
+    topology,
+    workloads,
+)
 
 JUDGES: dict[type, tuple[JudgeFunction, ...]] = {
     objective: tuple(module.JUDGES[objective] for module in _MODULES if objective in module.JUDGES)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.quantity import amount_of, bytes_of
+from harness.model.quantity import amount_of, bytes_of, duration_s
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,26 @@ def test_a_thousand_thousandths_are_one(count: int) -> None:
 )
 def test_sizes_are_what_sizes_are_elsewhere(count: int, suffix: str) -> None:
     assert amount_of(f"{count}{suffix}") == bytes_of(f"{count}{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("40s", 40),
+        ("1m30s", 90),
+        ("12.409s", 12.409),
+        ("500ms", 0.5),
+        ("1us", 1e-6),
+        ("15d", 15 * 86400),
+        ("2w", 14 * 86400),
+        ("1y", 365 * 86400),
+    ],
+)
+def test_durations_as_programs_write_them(written: str, seconds: float) -> None:
+    assert duration_s(written) == seconds
+
+
+@pytest.mark.parametrize("written", ["", "40", "s", "40 s", "1 d", "x40s"])
+def test_what_is_no_duration(written: str) -> None:
+    with pytest.raises(ValueError, match="expected a duration"):
+        duration_s(written)

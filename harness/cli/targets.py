@@ -16,6 +16,7 @@ from harness.model.codec import to_indented_json, to_json
 
 if TYPE_CHECKING:
     from harness.document.drift import Drift
+    from harness.document.mapping import DocumentMapping
 
 NO_DRIFT, DRIFT = 0, 1
 
@@ -102,13 +103,15 @@ def check(  # noqa: PLR0913 - each is an option
     With --document: exit 0 where the document and the targets say the same, 1 where they differ,
     2 where nothing of it is what a target names, or a file cannot be read.
 
-    With --feasibility: exit 0 without a contradiction, 1 with one, 2 with nothing to compare.
+    With --feasibility: exit 0 without a contradiction, 1 with one, 2 with nothing to compare;
+    --document and --mapping give their lines.
     """
     if feasibility:
         from harness.cli.feasibility import show_feasibility
+        from harness.document.mapping import NO_MAPPING
 
-        if mapping is not None:
-            raise InputError("--mapping has no effect with --feasibility: leave it out")
+        if mapping is not None and document is None:
+            raise _mapping_alone(mapping)
         context.exit(
             show_feasibility(
                 targets_directory,
@@ -118,6 +121,7 @@ def check(  # noqa: PLR0913 - each is an option
                 suites_directory=suites_directory,
                 runs=runs,
                 json=json,
+                mapping=NO_MAPPING if mapping is None else _mapping(mapping, targets_directory),
             )
         )
     if document is not None:
@@ -125,10 +129,7 @@ def check(  # noqa: PLR0913 - each is an option
         _show(found, document, json=json)
         context.exit(DRIFT if found.drifted else NO_DRIFT)
     if mapping is not None:
-        raise InputError(
-            "--mapping is of a document, and none was given",
-            hint=f"harness targets check --document FILE --mapping {mapping}",
-        )
+        raise _mapping_alone(mapping)
     _read_all(targets_directory, suites_directory, json=json)
 
 
@@ -144,21 +145,33 @@ def _read_all(targets_directory: Path, suites_directory: Path, *, json: bool) ->
     click.echo(f"{len(targets)} targets and {len(suites)} suites can be read")
 
 
+def _mapping_alone(mapping: Path) -> InputError:
+    return InputError(
+        "--mapping is of a document, and none was given",
+        hint=f"harness targets check --document FILE --mapping {mapping}",
+    )
+
+
+def _mapping(file: Path, targets_directory: Path) -> DocumentMapping:
+    from harness.decoding import read_yaml
+    from harness.document.mapping import DocumentMapping, check_names
+    from harness.targets import load_targets
+
+    mapping = read_yaml(file, DocumentMapping)
+    check_names(mapping, load_targets(targets_directory), str(file))
+    return mapping
+
+
 def _drift(
     targets_directory: Path, document: Path, mapping_file: Path | None, today: datetime
 ) -> Drift:
-    from harness.decoding import read_yaml
     from harness.document.drift import drift
-    from harness.document.mapping import NO_MAPPING, DocumentMapping, check_names
+    from harness.document.mapping import NO_MAPPING
     from harness.document.reading import read_document
     from harness.targets import load_target_files
 
     files = load_target_files(targets_directory)
-    mapping = NO_MAPPING
-    if mapping_file is not None:
-        mapping = read_yaml(mapping_file, DocumentMapping)
-        targets = [target for file in files.values() for target in file.targets]
-        check_names(mapping, targets, str(mapping_file))
+    mapping = NO_MAPPING if mapping_file is None else _mapping(mapping_file, targets_directory)
     found = drift(read_document(document), files.values(), today=today.date(), mapping=mapping)
     if not found.recognised:
         raise InputError(

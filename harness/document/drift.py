@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 
 import msgspec
@@ -169,7 +169,7 @@ def _ties(ties: Ties) -> Iterator[Finding]:
 def _tie(one: Tie) -> Iterator[Finding]:
     place = f'"{one.source.section}"' + (f" below {one.source.under}" if one.source.under else "")
     at = one.lines[0] if one.lines else None
-    others = f" (and lines {', '.join(map(str, one.lines[1:]))})" if len(one.lines) > 1 else ""
+    others = f" (and {_lines(one.lines[1:])})" if len(one.lines) > 1 else ""
     if one.state is State.GONE:
         says, about = f"no line of {place} says `{one.quote}`", About.GONE
     elif one.state is State.AMBIGUOUS:
@@ -188,6 +188,10 @@ def _tie(one: Tie) -> Iterator[Finding]:
         else:
             says, about = f"{says}: the same number, written otherwise", About.NOTE
     yield Finding(about=about, line=at, says=says, target=one.target)
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _difference(before: Sequence[Quantity], now: Sequence[Quantity]) -> str:
@@ -242,6 +246,10 @@ def _short(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def _days(late: timedelta) -> str:
+    return f"{late.days} day{'s' if late.days > 1 else ''}"
+
+
 def _review(said: Review, today: date) -> Iterator[Finding]:
     if said.reviewed_line is None and said.cycle_line is None:
         yield Finding(
@@ -270,7 +278,7 @@ def _review(said: Review, today: date) -> Iterator[Finding]:
         problem = f"the last review, {said.reviewed}, is after today, {today}"
     elif said.due is not None and said.due < today:
         problem = (
-            f"past its review cycle by {(today - said.due).days} days: last reviewed "
+            f"past its review cycle by {_days(today - said.due)}: last reviewed "
             f"{said.reviewed}, {said.cycle_says.casefold()} (line {said.cycle_line}), "
             f"due by {said.due}, today is {today}"
         )

@@ -105,7 +105,7 @@ _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|\.\d|,\d{3})"
 # Not within a name (AES-256, HTTP/2, wave_0, redis:7), an address or a version of three parts.
 _START = r"(?<![\w.])(?<![A-Za-z][-/:])(?<!\d[/:])"
 _QUANTITY = re.compile(
-    rf"{_START}(?P<number>{_NUMBER})(?P<unit>%|\s?[A-Za-z]+(?!\w))?(?P<plus>\+)?(?![\w])"
+    rf"{_START}(?P<number>{_NUMBER})(?P<unit>\s?%|\s?[A-Za-z]+(?!\w))?(?P<plus>\+)?(?![\w])"
 )
 _RANGE = re.compile(r"\s*(?:-|\u2013|to|\.\.\.?)\s*")
 _BEFORE = {

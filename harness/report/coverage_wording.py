@@ -39,7 +39,8 @@ def headline(coverage: Coverage) -> str:
         return f"Nothing is proved: no run of {where} is stored here."
     proved = [row for row in checked if row.state in {State.PROVED, State.CONFIGURED}]
     counted = ", ".join(f"{count} {COUNTED[state]}" for state, count in counts(coverage) if count)
-    return f"{len(proved)} of {plural(len(checked), 'target')} are proved today: {counted}."
+    verb = "is" if len(proved) == 1 else "are"
+    return f"{len(proved)} of {plural(len(checked), 'target')} {verb} proved today: {counted}."
 
 
 def counts(coverage: Coverage) -> Iterator[tuple[State, int]]:
@@ -172,4 +173,5 @@ def next_drill(coverage: Coverage) -> str | None:
 
 def ratio(drill: Drill) -> str:
     """`42 targets an hour`."""
-    return f"{drill.per_hour:.3g} targets an hour"
+    rate = f"{drill.per_hour:,.0f}" if drill.per_hour >= 100 else f"{drill.per_hour:.3g}"
+    return f"{rate} targets an hour"

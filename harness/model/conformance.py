@@ -124,7 +124,6 @@ class ConnectionTried(_Value, frozen=True, kw_only=True, tag_field="event", tag=
     destination_app: str = ""
     """Label `app` of the pod that was to be reached; empty: none, or no pod."""
 
-    took_s: float | None = None
     detail: str = ""
 
 

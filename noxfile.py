@@ -14,6 +14,8 @@ nox.options.sessions = ["lint", "types", "imports", "unit", "servers", "journeys
 nox.options.stop_on_first_error = True
 
 BIN = Path(".venv/bin").resolve()
+TWO_FILES_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
+"""Each file's servers are its own; most of the time is spent in waiting for them."""
 
 
 def _run(session: nox.Session, program: str, *arguments: str) -> None:
@@ -53,13 +55,15 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def servers(session: nox.Session) -> None:
     """Each module against its real server."""
-    _run(session, "python", "-m", "pytest", "tests/servers", *session.posargs)
+    _run(session, "python", "-m", "pytest", *TWO_FILES_AT_A_TIME, "tests/servers", *session.posargs)
 
 
 @nox.session
 def journeys(session: nox.Session) -> None:
     """Whole commands, as a user types them."""
-    _run(session, "python", "-m", "pytest", "tests/journeys", *session.posargs)
+    _run(
+        session, "python", "-m", "pytest", *TWO_FILES_AT_A_TIME, "tests/journeys", *session.posargs
+    )
 
 
 @nox.session

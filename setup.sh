@@ -106,6 +106,7 @@ missing_packages() {
   has_pgbackrest || echo pgbackrest
   has_faketime || echo faketime
   command -v openssl >/dev/null || echo openssl
+  command -v jq >/dev/null || echo jq
 }
 
 # The newest server package that apt knows, and never an older one than is needed.

@@ -53,6 +53,28 @@ class Kubernetes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """When it may be broken, in UTC; none: at any time, or never where it is production."""
 
 
+class Sealing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How every run of an environment is sealed when it ends (docs/evidence.md)."""
+
+    key: Path | None = None
+    """A private key in PEM, as `harness seal --new-key` makes it."""
+
+    command: tuple[str, ...] = ()
+    """In place of a key: signs its standard input, and prints the signature in base64."""
+
+    public_key: Path | None = None
+    """Of the command's key: what it signed is verified before it is kept."""
+
+    timestamp: str | None = None
+    """Address of a timestamp service (RFC 3161); None: only our own clock says when."""
+
+    def __post_init__(self) -> None:
+        if (self.key is None) == (not self.command):
+            raise ValueError("seal: got both or neither of key and command, expected one")
+        if bool(self.command) != (self.public_key is not None):
+            raise ValueError("seal: expected public_key with command, and with nothing else")
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment: what it has to be restored, what it serves, where the harness may work."""
 
@@ -67,6 +89,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     runs: Path = Path("runs")
     """Where run directories are written."""
+
+    seal: Sealing | None = None
+    """How its runs are sealed: `[environments.staging.seal]`; None: they are not."""
 
     scratch: Path | None = None
     """Where restores are made: a disk with room for the largest subject, on a path that the

@@ -28,6 +28,7 @@ def command(run: str | None, runs_directory: Path, *, check: bool) -> int:
     from harness.cli.judging import judge_run, judgement_of, report_of
     from harness.model.codec import to_indented_json
     from harness.report.terminal import write_terminal
+    from harness.seal.bundle import is_sealed
     from harness.store import RunDirectory
 
     directory = RunDirectory.find(run, runs_directory)
@@ -36,5 +37,12 @@ def command(run: str | None, runs_directory: Path, *, check: bool) -> int:
         click.echo(f"{directory.verdict}: {'identical' if same else 'DIFFERS'}")
         return PASSED if same else FAILED
     judgement = judge_run(directory)
+    if is_sealed(directory.path):
+        same = directory.verdict.read_bytes() == to_indented_json(judgement)
+        click.echo(
+            f"sealed: {directory.verdict} stays as it is; this harness judges it "
+            f"{'the same' if same else 'OTHERWISE'}",
+            err=True,
+        )
     write_terminal(report_of(directory), sys.stdout)
     return exit_code(judgement.verdict)

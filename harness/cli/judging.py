@@ -24,15 +24,19 @@ from harness.report.html import render_html
 from harness.report.junit import render_junit
 from harness.report.openmetrics import read_last_success, render_metrics
 from harness.report.summary import Report
+from harness.seal.bundle import is_sealed
 from harness.store import RunDirectory
 
 
 def judge_run(run: RunDirectory) -> Judgement:
     """Judges the run's history and writes verdict.json; no server is needed.
 
-    The same run gives the same bytes, today and in years.
+    A sealed run is judged, and nothing of it is written. The same run gives the same bytes, today
+    and in years.
     """
     judgement = judgement_of(run)
+    if is_sealed(run.path):
+        return judgement
     run.verdict.write_bytes(to_indented_json(judgement))
     return judgement
 
@@ -86,8 +90,10 @@ def report_of(run: RunDirectory) -> Report:
 
 
 def render_run(run: RunDirectory) -> Report:
-    """Writes report.html, junit.xml and metrics.prom beside the verdict."""
+    """Writes report.html, junit.xml and metrics.prom beside the verdict, but of no sealed run."""
     report = report_of(run)
+    if is_sealed(run.path):
+        return report
     run.report.write_text(render_html(report), encoding="utf-8")
     run.junit.write_text(render_junit(report), encoding="utf-8")
     run.metrics.write_text(render_metrics(report, _last_success(run)), encoding="utf-8")

@@ -21,6 +21,8 @@ COMMANDS = {
     "plan": "Print what a run would do, and what it would touch; touches nothing",
     "analyse": "Judge a stored run again; no server is needed",
     "report": "Render a stored run: terminal, HTML, JUnit, metrics",
+    "seal": "Sign the evidence of a run, so that a change of it is found",
+    "verify": "Say whether sealed evidence was changed, and what of it",
     "calibrate": "Prove that the harness notices damage: plant it, and look",
     "targets": "List and check the documented targets",
     "coverage": "Say which targets are proved, by which runs, and what is owed",

@@ -26,7 +26,7 @@ from harness.model.subject import Subject
 from harness.practice.damage.damage import Damage
 from harness.practice.platform import Practice
 from harness.report.progress import Narrator
-from harness.settings import PRACTICE
+from harness.settings import PRACTICE, Sealing
 
 NOTES = (
     (
@@ -64,6 +64,7 @@ def practise(  # noqa: PLR0913 - the options of two commands
     json: bool = False,
     damage: Damage | None = None,
     runs: Path = Path("runs"),
+    sealing: Sealing | None = None,
 ) -> int:
     """Rehearses on a practice platform of its own, damaged first where `damage` says so.
 
@@ -94,6 +95,7 @@ def practise(  # noqa: PLR0913 - the options of two commands
             runs=runs,
             seed=seed,
             practice=True,
+            sealing=sealing,
             notes=(*NOTES, cited(runs)),
             settings=(Setting(name="scale", value=f"{scale:g}", origin="--scale"),),
         )

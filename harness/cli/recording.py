@@ -12,12 +12,14 @@ import msgspec
 
 from harness.cli.concrete import postgres_programs
 from harness.cli.judging import judge_run, render_run
+from harness.cli.sealing import seal_at_its_end
 from harness.drill.recorder import Recorder
 from harness.drivers.clock import HostClock
 from harness.drivers.versions import git_state, tool_versions
 from harness.model.judgement import Judgement
 from harness.model.plan import RunPlan
 from harness.model.run import RUN_FORMAT, RunRecord, Setting
+from harness.settings import Sealing
 from harness.store import RunDirectory
 
 
@@ -28,11 +30,12 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     runs: Path,
     seed: int,
     practice: bool,
+    sealing: Sealing | None = None,
     notes: tuple[str, ...] = (),
     settings: tuple[Setting, ...] = (),
     participants: tuple[str, ...] = (),
 ) -> tuple[RunDirectory, Judgement]:
-    """Has the plan performed, judges what happened, renders the reports.
+    """Has the plan performed, judges what happened, renders the reports, seals all of it.
 
     The run directory holds the plan and run.json before anything is touched. An interruption or
     a failed clean-up goes through after the run is judged: what was measured is not lost.
@@ -62,10 +65,12 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     run.write(run.run_record, record)
     run.write(run.plan, plan)
     try:
-        with Recorder(run.history, clock) as recorder:
+        with Recorder(run.history, clock, run.plan.read_bytes()) as recorder:
             perform(run, recorder)
     finally:
         run.write(run.run_record, msgspec.structs.replace(record, ended=clock.now().utc))
         judgement = judge_run(run)
         render_run(run)
+        if sealing is not None:
+            seal_at_its_end(run, sealing, clock)
     return run, judgement

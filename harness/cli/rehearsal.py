@@ -18,6 +18,7 @@ from harness.model.plan import Plan
 from harness.model.run import Setting
 from harness.model.subject import Subject
 from harness.ports import Ledger, Narrator, Platform
+from harness.settings import Sealing
 from harness.store import RunDirectory
 
 
@@ -32,6 +33,7 @@ class Rehearsal:
     runs: Path
     seed: int
     practice: bool
+    sealing: Sealing | None = None
     notes: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +68,7 @@ def rehearse(plan: Plan, rehearsal: Rehearsal) -> tuple[RunDirectory, Judgement]
         runs=rehearsal.runs,
         seed=rehearsal.seed,
         practice=rehearsal.practice,
+        sealing=rehearsal.sealing,
         notes=rehearsal.notes,
         settings=rehearsal.settings,
     )

@@ -29,6 +29,12 @@ from harness.cli.exit import exit_code
     show_default="the environment's",
     help="Where the run directory is made.",
 )
+@click.option(
+    "--seal-key",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    show_default="the environment's",
+    help="Seal the run with this private key when it ends; `harness seal --new-key` makes one.",
+)
 @options.experiments
 @options.profiles
 @options.baseline
@@ -57,6 +63,7 @@ def command(  # noqa: PLR0913 - one for each option
     scale: float,
     only: tuple[str, ...],
     runs_directory: Path | None,
+    seal_key: Path | None,
     experiments: Path,
     profiles: Path,
     baseline: str | None,
@@ -100,11 +107,12 @@ def command(  # noqa: PLR0913 - one for each option
     from harness.model.run import Setting
     from harness.model.suite import Suite
     from harness.report.progress import Narrator
-    from harness.settings import PRACTICE
+    from harness.settings import PRACTICE, Sealing
     from harness.suites import load_suite
 
     chosen_seed = secrets.randbits(32) if seed is None else seed
     chosen = load_suite(suite, suites_directory)
+    sealing = None if seal_key is None else Sealing(key=seal_key)
     if environment == PRACTICE and not isinstance(chosen, Suite):
         raise needs_cluster(chosen, environment)
     if environment == PRACTICE:
@@ -117,10 +125,13 @@ def command(  # noqa: PLR0913 - one for each option
             only=only,
             json=json,
             runs=runs_directory or Path("runs"),
+            sealing=sealing,
         )
     found = environment_named(environment, settings)
     if runs_directory is not None:
         found = msgspec.structs.replace(found, runs=runs_directory)
+    if sealing is not None:
+        found = msgspec.structs.replace(found, seal=sealing)
     if isinstance(chosen, GameDay | LoadTest):
         from harness.cli.cluster_session import SessionOptions
 
@@ -184,6 +195,7 @@ def command(  # noqa: PLR0913 - one for each option
                 notes=(cited(found.runs),),
                 seed=chosen_seed,
                 practice=False,
+                sealing=found.seal,
                 settings=(
                     Setting(name="environment", value=environment, origin="--environment"),
                     Setting(name="settings", value=str(settings), origin="--settings"),

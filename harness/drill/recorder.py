@@ -1,4 +1,6 @@
-"""Writes history.jsonl: one fact a line, on disk before anyone acts on it."""
+"""Writes history.jsonl: one fact a line, each with the digest of the line before it, on disk before
+anyone acts on it.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,22 @@ from harness.errors import RecordError
 from harness.model.codec import to_json
 from harness.model.history import Entry, Event
 from harness.ports import Clock
+from harness.seal.chain import digest
 
 
 class Recorder:
     """Appends facts; each call returns when its line is fsynced. Safe from several threads."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Creates the file; RecordError where there is one already, or where it cannot be made."""
+    def __init__(self, path: Path, clock: Clock, begins_with: bytes = b"") -> None:
+        """Creates the file; RecordError where there is one already, or where it cannot be made.
+
+        `begins_with`: the content of plan.json, whose digest the first fact names.
+        """
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
         self._sequence = 0
+        self._previous = digest(begins_with)
         try:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
@@ -31,9 +38,15 @@ class Recorder:
     def __call__(self, fact: Event) -> None:
         """Writes one fact; RecordError if the disk does not take it."""
         with self._lock:
-            entry = Entry(sequence=self._sequence, at=self._clock.now(), fact=fact)
+            entry = Entry(
+                sequence=self._sequence,
+                at=self._clock.now(),
+                fact=fact,
+                previous=self._previous,
+            )
+            line = to_json(entry)
             try:
-                self._file.write(to_json(entry) + b"\n")
+                self._file.write(line + b"\n")
                 os.fsync(self._file.fileno())
             except (OSError, ValueError) as error:
                 raise RecordError(
@@ -41,6 +54,7 @@ class Recorder:
                     hint=f"df {self._path.parent}",
                 ) from error
             self._sequence += 1
+            self._previous = digest(line)
 
     def __enter__(self) -> Self:
         return self

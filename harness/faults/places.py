@@ -128,13 +128,20 @@ def _alive(place: Place) -> bool:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write to a temporary name, fsync, rename, fsync the directory: all or nothing on disk."""
+    """Write to a temporary name, fsync, rename, fsync the directory: all or nothing on disk.
+
+    Raises OSError, and leaves no temporary file, where the disk does not take it.
+    """
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

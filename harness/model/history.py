@@ -636,6 +636,10 @@ class Entry(_Value, frozen=True, kw_only=True):
     sequence: int
     at: Instant
     fact: Event
+    previous: str = ""
+    """SHA-256 of the line before, without its line feed; of the first, of plan.json. Empty: of a
+    harness that did not chain them yet (harness.seal.chain).
+    """
 
 
 class Observation(msgspec.Struct, frozen=True, array_like=True):

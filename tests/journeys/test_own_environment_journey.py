@@ -23,6 +23,8 @@ from harness.drivers.clock import HostClock, wait_until
 from harness.faults.places import Places
 from harness.model.subject import ObjectStore, PgBackRest, RedisCluster
 from harness.practice.platform import Practice
+from harness.seal.signing import create_key, read_public_key
+from harness.seal.verifying import verify_runs
 
 ROOT = Path(__file__).parents[2]
 ENDS_WITHIN_S = 600
@@ -58,7 +60,7 @@ def toml_of(store: ObjectStore) -> str:
     )
 
 
-def settings_of(practice: Practice, runs: Path, scratch: Path) -> str:
+def settings_of(practice: Practice, runs: Path, scratch: Path, key: Path | None = None) -> str:
     """harness.toml as its owner would write it."""
     orders, carts = practice.subjects
     assert isinstance(orders, PgBackRest)
@@ -69,6 +71,7 @@ def settings_of(practice: Practice, runs: Path, scratch: Path) -> str:
         "[environments.staging]",
         f'runs = "{runs}"',
         f'scratch = "{scratch}"',
+        *([] if key is None else [f'seal = {{ key = "{key}" }}']),
         "[[environments.staging.subjects]]",
         'driver = "pgbackrest"',
         'id = "orders"',
@@ -103,9 +106,10 @@ def living(practice: Practice) -> set[str]:
 def test_the_weekly_suite_leaves_somebodys_environment_alone(
     practice: Practice, state: Path, tmp_path: Path
 ) -> None:
-    """It passes, inflicts nothing, and the servers never noticed."""
+    """It passes, inflicts nothing, and the servers never noticed; its evidence is sealed."""
     settings = tmp_path / "harness.toml"
-    text = settings_of(practice, tmp_path / "runs", state / "scratch")
+    key, public = create_key(tmp_path / "seal.pem")
+    text = settings_of(practice, tmp_path / "runs", state / "scratch", key)
     settings.write_text(text, encoding="utf-8")
     servers = living(practice)
     done = subprocess.run(
@@ -133,6 +137,13 @@ def test_the_weekly_suite_leaves_somebodys_environment_alone(
     assert living(practice) == servers
     assert Places(state / "ours").declared() == ()
     assert Places(state / "scratch").declared() == ()
+    assert "\nsealed: " in done.stderr
+    chain = verify_runs(tmp_path / "runs", [read_public_key(public)])
+    assert chain.holds
+    (run,) = chain.runs
+    assert run.statement is not None
+    assert run.statement.predicate.history.lines == len(history.splitlines())
+    assert run.statement.predicate.history.chained
 
 
 def test_what_a_killed_run_left_on_both_disks_is_removed_by_recover(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -11,7 +11,7 @@ from harness.decoding import read_toml
 from harness.errors import InputError
 from harness.model.cluster_settings import ControlPlaneSettings
 from harness.model.load_test import LoadPods
-from harness.model.subject import Subject
+from harness.model.subject import ObjectStore, Subject
 from harness.model.window import Window
 from harness.model.workload import Workload
 
@@ -75,6 +75,19 @@ class Sealing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("seal: expected public_key with command, and with nothing else")
 
 
+class Archive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where sealed runs are kept so that nobody can change them: a bucket with Object Lock."""
+
+    store: ObjectStore
+    """Its credentials need no right to delete, nor to bypass a lock (docs/evidence.md)."""
+
+    retention_days: Annotated[int, msgspec.Meta(ge=1)]
+    """How long each file is locked. For how long evidence is to be kept, your rules say."""
+
+    mode: Literal["COMPLIANCE", "GOVERNANCE"] = "COMPLIANCE"
+    """GOVERNANCE: whoever may bypass it can delete; evidence then rests on who that is."""
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment: what it has to be restored, what it serves, where the harness may work."""
 
@@ -92,6 +105,11 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     seal: Sealing | None = None
     """How its runs are sealed: `[environments.staging.seal]`; None: they are not."""
+
+    archive: Archive | None = None
+    """Where its runs are put when they are sealed: `[environments.staging.archive]`. It may be all
+    that an environment has: for whoever only reads the evidence.
+    """
 
     scratch: Path | None = None
     """Where restores are made: a disk with room for the largest subject, on a path that the
@@ -119,7 +137,7 @@ def load_environment(name: str, path: Path) -> Environment:
         )
     environment = environments[name]
     where = f"{path}: $.environments.{name}"
-    if not environment.subjects and not environment.workloads:
+    if not environment.subjects and not environment.workloads and environment.archive is None:
         raise InputError(f"{where}: got neither subjects nor workloads, expected one or more")
     if environment.workloads and environment.kubernetes is None:
         raise InputError(f"{where}.kubernetes: got none, expected the cluster of the workloads")

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import HarnessError, InputError, RecordError
+from harness.errors import InputError, RecordError
 from harness.model import sample
 from harness.model.autoscaling import Sighting
 from harness.model.codec import from_json, to_indented_json
@@ -44,8 +44,9 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         """`path` need not exist yet; `create` makes it."""
         self.path = path
-        self.unsealed: HarnessError | None = None
-        """Why it could not be sealed although it was to be; the command that ran it raises it."""
+        self.not_kept: RecordError | None = None
+        """Why it is not sealed or not archived, although it was to be; the command that ran it
+        raises it when it has shown the result."""
         self.run_record = path / "run.json"
         self.plan = path / "plan.json"
         self.history = path / "history.jsonl"

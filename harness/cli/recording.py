@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.cli.archiving import archive_at_its_end
 from harness.cli.concrete import postgres_programs
 from harness.cli.judging import judge_run, render_run
 from harness.cli.sealing import seal_at_its_end
@@ -19,7 +20,7 @@ from harness.drivers.versions import git_state, tool_versions
 from harness.model.judgement import Judgement
 from harness.model.plan import RunPlan
 from harness.model.run import RUN_FORMAT, RunRecord, Setting
-from harness.settings import Sealing
+from harness.settings import Archive, Sealing
 from harness.store import RunDirectory
 
 
@@ -31,6 +32,7 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     seed: int,
     practice: bool,
     sealing: Sealing | None = None,
+    archive: Archive | None = None,
     notes: tuple[str, ...] = (),
     settings: tuple[Setting, ...] = (),
     participants: tuple[str, ...] = (),
@@ -73,4 +75,6 @@ def recorded(  # noqa: PLR0913 - what a run's record says
         render_run(run)
         if sealing is not None:
             seal_at_its_end(run, sealing, clock)
+        if archive is not None and run.not_kept is None:
+            archive_at_its_end(run, archive)
     return run, judgement

@@ -18,7 +18,7 @@ from harness.model.plan import Plan
 from harness.model.run import Setting
 from harness.model.subject import Subject
 from harness.ports import Ledger, Narrator, Platform
-from harness.settings import Sealing
+from harness.settings import Archive, Sealing
 from harness.store import RunDirectory
 
 
@@ -34,6 +34,7 @@ class Rehearsal:
     seed: int
     practice: bool
     sealing: Sealing | None = None
+    archive: Archive | None = None
     notes: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +70,7 @@ def rehearse(plan: Plan, rehearsal: Rehearsal) -> tuple[RunDirectory, Judgement]
         seed=rehearsal.seed,
         practice=rehearsal.practice,
         sealing=rehearsal.sealing,
+        archive=rehearsal.archive,
         notes=rehearsal.notes,
         settings=rehearsal.settings,
     )

@@ -196,6 +196,7 @@ def command(  # noqa: PLR0913 - one for each option
                 seed=chosen_seed,
                 practice=False,
                 sealing=found.seal,
+                archive=found.archive,
                 settings=(
                     Setting(name="environment", value=environment, origin="--environment"),
                     Setting(name="settings", value=str(settings), origin="--settings"),

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, RecordError
 from harness.ports import Clock
 from harness.settings import Sealing
 from harness.store import RunDirectory
@@ -22,7 +22,10 @@ def seal_at_its_end(run: RunDirectory, sealing: Sealing, clock: Clock) -> None:
     try:
         seal_as_set(run, sealing, clock)
     except HarnessError as error:
-        run.unsealed = error
+        run.not_kept = RecordError(
+            f"{run.path}: is not sealed: {error}",
+            hint=f"harness seal {run.path} --key PRIVATE",
+        )
         sys.stderr.write(f"NOT SEALED: {error}\n")
 
 

@@ -12,7 +12,7 @@ from harness.store import RunDirectory
 
 
 def show(run: RunDirectory, *, json: bool) -> None:
-    """The terminal report, or verdict.json for a machine; raises what kept it from being sealed."""
+    """The terminal report, or verdict.json for a machine; raises what kept its evidence."""
     from harness.report.terminal import write_terminal
 
     report = report_of(run)
@@ -21,5 +21,5 @@ def show(run: RunDirectory, *, json: bool) -> None:
     else:
         write_terminal(report, sys.stdout)
     click.echo(f"report: {run.report}", err=True)
-    if run.unsealed is not None:
-        raise run.unsealed
+    if run.not_kept is not None:
+        raise run.not_kept

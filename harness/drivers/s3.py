@@ -184,6 +184,9 @@ class Fetch:
     sha256: str | None = None
     """Hexadecimal; the written file is read again and compared."""
 
+    version_id: str | None = None
+    """None: the latest version. Its size is to be given, as only the latest is asked for one."""
+
 
 def connect(store: ObjectStore, limits: Limits | None = None) -> S3Client:
     """A client for one store; no request is made yet. Clients may be shared between threads.
@@ -348,9 +351,18 @@ def read_retention(
     return (mode, until) if mode is not None and until is not None else None
 
 
-def read(client: S3Client, store: ObjectStore, key: str, at_most_bytes: int = 1 << 28) -> bytes:
-    """The whole of an object that fits in memory; a larger one is a StoreError."""
-    return _read(client, store, key, None, at_most_bytes)
+def read(
+    client: S3Client,
+    store: ObjectStore,
+    key: str,
+    at_most_bytes: int = 1 << 28,
+    *,
+    version_id: str | None = None,
+) -> bytes:
+    """The whole of an object that fits in memory, its latest version where none is named; a larger
+    one is a StoreError.
+    """
+    return _read(client, store, key, None, at_most_bytes, version_id)
 
 
 def read_range(client: S3Client, store: ObjectStore, key: str, first: int, length: int) -> bytes:
@@ -681,6 +693,8 @@ class _Transfer:
         """The bytes [position, end) of an object as they come; all of them or an exception."""
         wanted, store = file.wanted, self._store
         which: dict[str, Any] = {}
+        if wanted.version_id is not None:
+            which["VersionId"] = wanted.version_id
         if (position, end) != (0, file.size_bytes):
             which["Range"] = f"bytes={position}-{end - 1}"
         if wanted.etag is not None:
@@ -743,11 +757,16 @@ def _check_announced(
         )
 
 
-def _read(
-    client: S3Client, store: ObjectStore, key: str, span: tuple[int, int] | None, at_most: int
+def _read(  # noqa: PLR0913 - which bytes of which object
+    client: S3Client,
+    store: ObjectStore,
+    key: str,
+    span: tuple[int, int] | None,
+    at_most: int,
+    version_id: str | None = None,
 ) -> bytes:
     """A whole object or a span (first, length) of one, begun anew where its body breaks off."""
-    which: dict[str, Any] = {}
+    which: dict[str, Any] = {} if version_id is None else {"VersionId": version_id}
     if span is not None:
         which["Range"] = f"bytes={span[0]}-{span[0] + span[1] - 1}"
     broken: _BrokenBodyError | None = None

@@ -18,7 +18,7 @@ import msgspec
 from harness.certificates import write
 from harness.lab.layout import Machine
 from harness.model.codec import to_json
-from harness.practice.object_store import Regions, RegionServer
+from harness.practice.object_store import EVIDENCE, Regions, RegionServer
 
 PRIMARY_PORT, REPLICA_PORT = 8333, 8334
 """Where the regions' S3 is on the address of the machine outside."""
@@ -32,6 +32,9 @@ NAMES = ("s3.infrastructure.svc", "s3-replica.infrastructure.svc")
 BUCKET = "backups"
 _LOCK = timedelta(days=31)
 """A day longer than the document wants backups kept: locks count from the second of the upload."""
+
+_LEAST_LOCK = timedelta(days=1)
+"""Of evidence: each run is put there with a longer one of its own."""
 
 # The machine outside has a loopback of its own, where nothing else listens.
 _PORTS = (tuple(range(17000, 17008)), tuple(range(17010, 17018)))
@@ -59,6 +62,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     replica_reader: Keys
     """The replica's."""
 
+    evidence: Keys
+    """The primary's identity `evidence`: may put sealed runs into the bucket of that name."""
+
 
 def gateway(machine: Machine, service: str) -> str:
     """HAProxy's configuration: from the machine's address to one region on its loopback."""
@@ -84,12 +90,14 @@ def main(directory: Path, address: str) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # now, since children inherit it
     try:
         regions.create_bucket(BUCKET, _LOCK)
+        regions.create_bucket(EVIDENCE, _LEAST_LOCK)
         clients = Ready(
             ca_file=regions.primary.ca_file,
             bucket=BUCKET,
             writer=_keys(regions.primary, "backup"),
             reader=_keys(regions.primary, "drill"),
             replica_reader=_keys(regions.replica, "drill"),
+            evidence=_keys(regions.primary, "evidence"),
         )
         partial = ready.with_suffix(".part")
         write(partial, to_json(clients), 0o600)

@@ -22,6 +22,7 @@ from harness.lab.lab import Lab
 from harness.lab.layout import Machine, Role
 from harness.lab.sources import source
 from harness.model.codec import from_json
+from harness.seal.signing import create_key
 
 _S3_WITHIN_S = 120.0
 _READY_WITHIN_S = 600.0
@@ -97,6 +98,19 @@ def primary(lab: Lab) -> str:
     )
 
 
+def seal_key(lab: Lab) -> Path:
+    """The private key that this lab's weekly runs are sealed with; `.pub` beside it is public."""
+    return lab.machines.directories.root / "platform" / "seal.pem"
+
+
+def _have_seal_key(lab: Lab) -> None:
+    """Made once: what was sealed before a second install is still verified with it."""
+    key = seal_key(lab)
+    if not key.exists():
+        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_key(key)
+
+
 def _object_stores(lab: Lab) -> object_stores.Ready:
     """Starts the regions where they do not run, and returns how they are reached."""
     (outside,) = lab.layout.of(Role.OUTSIDE)
@@ -129,6 +143,7 @@ def _kustomization(lab: Lab, overlay: str, ready: object_stores.Ready) -> Path:
     """Writes the layers above an environment that say which S3 it is backed up to."""
     (outside,) = lab.layout.of(Role.OUTSIDE)
     top = lab.machines.directories.root / "platform"
+    _have_seal_key(lab)
     for name in ("archiving", "s3"):
         (top / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -150,6 +165,7 @@ def _kustomization(lab: Lab, overlay: str, ready: object_stores.Ready) -> Path:
     for name, content in files.items():
         write(top / "s3" / name, content.encode(), 0o600)
     shutil.copy(ready.ca_file, top / "s3" / "ca.crt")
+    shutil.copy(seal_key(lab), top / "s3" / "seal.pem")
 
     def merged(name: str, namespace: str, **content: list[str]) -> dict[str, Any]:
         return {"name": name, "namespace": namespace, "behavior": "merge", **content}
@@ -182,6 +198,7 @@ def _kustomization(lab: Lab, overlay: str, ready: object_stores.Ready) -> Path:
                     files=readers,
                     literals=[f"passphrase={passphrase}"],
                 ),
+                merged("seal-key", VALIDATION, files=["seal.pem"]),
             ],
             "patches": [*_addresses(outside)],
         },
@@ -200,7 +217,11 @@ def _files_with_keys(ready: object_stores.Ready) -> dict[str, str]:
         "pgbackrest.conf": configuration("pgbackrest.conf", ready.reader),
         "pgbackrest-replica.conf": configuration("pgbackrest-replica.conf", ready.replica_reader),
         "reader-credentials": _credentials(
-            {"drill": ready.reader, "drill-replica": ready.replica_reader}
+            {
+                "drill": ready.reader,
+                "drill-replica": ready.replica_reader,
+                "evidence": ready.evidence,
+            }
         ),
         "writer-credentials": _credentials({"backup": ready.writer}),
     }

@@ -41,12 +41,23 @@ _STOPPED_WITHIN_S = 30.0
 _START_ATTEMPTS = 3
 _PROBE_KEY = ".encryption-probe"
 
+EVIDENCE = "evidence"
+"""The one bucket that the identity of that name may use."""
+
 # What each identity may do, in SeaweedFS's own words (weed/s3api/s3_constants/s3_actions.go).
-# `admin` makes buckets, `backup` writes backups, `drill` restores and can never alter one.
+# `admin` makes buckets, `backup` writes backups, `drill` restores and can never alter one;
+# `evidence` puts sealed runs into the bucket of that name, and can take none away.
 _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "admin": ("Admin", "Read", "List", "Tagging", "Write"),
     "backup": ("Read", "List", "Tagging", "Write", "GetObjectRetention"),
     "drill": ("Read", "List", "GetObjectRetention"),
+    "evidence": tuple(
+        f"{action}:{EVIDENCE}"
+        for action in (
+            *("Read", "List", "Write", "GetBucketObjectLockConfiguration"),
+            *("GetObjectRetention", "PutObjectRetention"),
+        )
+    ),
 }
 
 
@@ -78,7 +89,7 @@ class RegionServer:
     directory: Path
     certificates: Certificates
     credentials_file: Path
-    """AWS shared credentials file with the profiles admin, backup and drill."""
+    """AWS shared credentials file with the profiles admin, backup, drill and evidence."""
 
     _ports: tuple[int, ...]
     _sse_key: str = field(repr=False)

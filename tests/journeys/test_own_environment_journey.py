@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers import process
+from harness.drivers import process, s3
 from harness.drivers.clock import HostClock, wait_until
 from harness.faults.places import Places
 from harness.model.subject import ObjectStore, PgBackRest, RedisCluster
+from harness.practice.object_store import EVIDENCE
 from harness.practice.platform import Practice
 from harness.seal.signing import create_key, read_public_key
 from harness.seal.verifying import verify_runs
@@ -52,12 +53,21 @@ def practice(state: Path) -> Iterator[Practice]:
         yield running
 
 
-def toml_of(store: ObjectStore) -> str:
+def toml_of(store: ObjectStore, profile: str = "drill") -> str:
     return (
         f'{{ bucket = "{store.bucket}", prefix = "{store.prefix}", '
         f'endpoint_url = "{store.endpoint_url}", ca_file = "{store.ca_file}", path_style = true, '
-        f'credentials_file = "{store.credentials_file}", profile = "drill" }}'
+        f'credentials_file = "{store.credentials_file}", profile = "{profile}" }}'
     )
+
+
+def sealed_and_archived(practice: Practice, key: Path) -> list[str]:
+    """With this key, and in the bucket `evidence`, which nobody has made."""
+    store = practice.regions.primary.store(EVIDENCE)
+    return [
+        f'seal = {{ key = "{key}" }}',
+        f"archive = {{ retention_days = 30, store = {toml_of(store, 'evidence')} }}",
+    ]
 
 
 def settings_of(practice: Practice, runs: Path, scratch: Path, key: Path | None = None) -> str:
@@ -71,7 +81,7 @@ def settings_of(practice: Practice, runs: Path, scratch: Path, key: Path | None 
         "[environments.staging]",
         f'runs = "{runs}"',
         f'scratch = "{scratch}"',
-        *([] if key is None else [f'seal = {{ key = "{key}" }}']),
+        *([] if key is None else sealed_and_archived(practice, key)),
         "[[environments.staging.subjects]]",
         'driver = "pgbackrest"',
         'id = "orders"',
@@ -106,25 +116,32 @@ def living(practice: Practice) -> set[str]:
 def test_the_weekly_suite_leaves_somebodys_environment_alone(
     practice: Practice, state: Path, tmp_path: Path
 ) -> None:
-    """It passes, inflicts nothing, and the servers never noticed; its evidence is sealed."""
+    """It passes, inflicts nothing, and the servers never noticed; its evidence is sealed.
+
+    Nobody made the bucket for it: that is told, and the result is shown all the same. Once it is
+    there, the run is archived, and a copy of it verifies.
+    """
     settings = tmp_path / "harness.toml"
     key, public = create_key(tmp_path / "seal.pem")
     text = settings_of(practice, tmp_path / "runs", state / "scratch", key)
     settings.write_text(text, encoding="utf-8")
     servers = living(practice)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "harness", "run", "weekly-restore"),
-            *("-e", "staging", "--settings", str(settings), "--json"),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "HARNESS_STATE_DIR": str(state / "ours")},
-        capture_output=True,
-        text=True,
-        timeout=ENDS_WITHIN_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    where = ("-e", "staging", "--settings", str(settings))
+
+    def harness(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "harness", *words],
+            cwd=ROOT,
+            env={**os.environ, "HARNESS_STATE_DIR": str(state / "ours")},
+            capture_output=True,
+            text=True,
+            timeout=ENDS_WITHIN_S,
+            check=False,
+        )
+
+    done = harness("run", "weekly-restore", *where, "--json")
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "NOT ARCHIVED: s3://evidence/" in done.stderr
     assert json.loads(done.stdout)["verdict"] == "PASS"
     history = (tmp_path / "runs" / "latest" / "history.jsonl").read_text(encoding="utf-8")
     faults = [
@@ -144,6 +161,19 @@ def test_the_weekly_suite_leaves_somebodys_environment_alone(
     assert run.statement is not None
     assert run.statement.predicate.history.lines == len(history.splitlines())
     assert run.statement.predicate.history.chained
+    owner = practice.regions.primary.store(EVIDENCE, profile="admin")
+    s3.connect(owner).create_bucket(Bucket=EVIDENCE, ObjectLockEnabledForBucket=True)
+    kept = harness("archive", "put", *where, "--all")
+    assert kept.returncode == 0, kept.stderr
+    assert f"archived: s3://evidence/{run.run} " in kept.stderr
+    listed = harness("archive", "list", *where)
+    assert listed.stdout.startswith(f"{run.run}  archived ")
+    assert listed.stdout.endswith(" (COMPLIANCE)  same\n")
+    fetched = harness("archive", "fetch", run.run, str(tmp_path / "copy"), *where)
+    assert fetched.returncode == 0, fetched.stderr
+    verified = harness("verify", fetched.stdout.strip(), "--key", str(public))
+    assert verified.returncode == 0, verified.stdout
+    assert verified.stdout.startswith(f"INTACT  {run.run}: verdict PASS")
 
 
 def test_what_a_killed_run_left_on_both_disks_is_removed_by_recover(

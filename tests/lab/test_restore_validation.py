@@ -1,27 +1,34 @@
-"""The weekly restore validation as a Job: what the StatefulSets wrote is restored and judged."""
+"""The weekly restore validation by its CronJob: what the StatefulSets wrote is restored, judged,
+sealed, and put where nobody can change it.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
+import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
-from commands import Command
+from commands import ROOT, Command
 
-from harness.drivers.clock import wait_until
+from harness.drivers.clock import HostClock, wait_until
 from harness.lab import object_stores
 from harness.lab.lab import Lab
 from harness.lab.layout import Role
-from harness.lab.platform import INFRASTRUCTURE, VALIDATION, primary
+from harness.lab.platform import INFRASTRUCTURE, VALIDATION, primary, seal_key
 from harness.model.codec import from_json
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 
 WHERE = ("-n", VALIDATION)
-JOB = "by-hand"
+CRON_JOB = "weekly-restore-validation"
 RANDOM = "random-second"
 THIRTY_DAYS_BACK = "oldest-promised"
 """The scenario that cannot succeed on a platform that is minutes old."""
@@ -33,17 +40,50 @@ def _in_the_ledgers_pod(lab: Lab, *words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(lab: Lab) -> Iterator[str]:
-    """One run, started by hand, to its end; its name."""
+def job(lab: Lab) -> Iterator[str]:
+    """The Job of one run, which its CronJob started when its time had come; it has ended.
+
+    The time is brought forward to the next minute, and put back when it has come.
+    """
     wait_until(
         lambda: _archive_goes_on(lab), within_s=180, what="WAL of after the backup", every_s=2
     )
-    lab.kubectl.call("create", "job", JOB, "--from=cronjob/weekly-restore-validation", *WHERE)
+    schedule = lab.kubectl.get("cronjob", CRON_JOB, *WHERE)["spec"]["schedule"]
+    _schedule(lab, "* * * * *")
     try:
-        wait_until(lambda: _ended(lab), within_s=1200, what="the end of the run", every_s=2)
-        yield _in_the_ledgers_pod(lab, "readlink", "/evidence/runs/latest").strip()
+        wait_until(lambda: _jobs(lab), within_s=120, what="the Job of the CronJob", every_s=1)
     finally:
-        lab.kubectl.call("delete", "job", JOB, *WHERE)
+        _schedule(lab, schedule)
+    name = _jobs(lab)[0]
+    try:
+        wait_until(lambda: _ended(lab, name), within_s=1200, what="the end of the run", every_s=2)
+        yield name
+    finally:
+        lab.kubectl.call("delete", "job", name, *WHERE)
+
+
+@pytest.fixture(scope="module")
+def run(lab: Lab, job: str) -> str:
+    """The name of that run."""
+    del job
+    return _in_the_ledgers_pod(lab, "readlink", "/evidence/runs/latest").strip()
+
+
+def _schedule(lab: Lab, when: str) -> None:
+    patch = json.dumps({"spec": {"schedule": when}})
+    lab.kubectl.call("patch", "cronjob", CRON_JOB, *WHERE, "--type=merge", "-p", patch)
+
+
+def _jobs(lab: Lab) -> list[str]:
+    """The Jobs that the CronJob itself made."""
+    return [
+        job["metadata"]["name"]
+        for job in lab.kubectl.get("jobs", *WHERE)["items"]
+        if any(
+            owner["kind"] == "CronJob" and owner["name"] == CRON_JOB
+            for owner in job["metadata"].get("ownerReferences", ())
+        )
+    ]
 
 
 def _archive_goes_on(lab: Lab) -> bool:
@@ -55,8 +95,8 @@ def _archive_goes_on(lab: Lab) -> bool:
     return newest > backup
 
 
-def _ended(lab: Lab) -> bool:
-    conditions = lab.kubectl.get("job", JOB, *WHERE)["status"].get("conditions", [])
+def _ended(lab: Lab, job: str) -> bool:
+    conditions = lab.kubectl.get("job", job, *WHERE)["status"].get("conditions", [])
     return any(one["type"] in {"Complete", "Failed"} for one in conditions)
 
 
@@ -127,25 +167,100 @@ def test_the_checks_of_the_backups_pass_on_the_first_day(judged: Judgement) -> N
     } <= asked
 
 
-def test_the_job_failed_as_its_verdict_says_and_said_why(lab: Lab, run: str) -> None:
+def test_the_job_failed_as_its_verdict_says_and_said_why(lab: Lab, job: str, run: str) -> None:
     """Exit code 1; the log ends with the report, and the evidence is on the volume."""
-    pods = lab.kubectl.get("pods", *WHERE, "-l", f"job-name={JOB}")["items"]
+    pods = lab.kubectl.get("pods", *WHERE, "-l", f"job-name={job}")["items"]
     (status,) = [pod["status"]["containerStatuses"][0] for pod in pods]
     assert status["state"]["terminated"]["exitCode"] == 1
-    assert run in lab.kubectl.call("logs", *WHERE, f"job/{JOB}")
+    assert run in lab.kubectl.call("logs", *WHERE, f"job/{job}")
     files = _in_the_ledgers_pod(lab, "ls", f"/evidence/runs/{run}").split()
     assert {"history.jsonl", "junit.xml", "metrics.prom", "report.html"} <= set(files)
 
 
+def test_its_evidence_is_sealed_in_the_locked_bucket_and_verifies_elsewhere(
+    lab: Lab, harness: Command, job: str, run: str, tmp_path: Path
+) -> None:
+    """A copy from the bucket, with the public key only, without any network; and one byte of it."""
+    said = lab.kubectl.call("logs", *WHERE, f"job/{job}")
+    assert f"sealed: {run}" in said
+    assert "archived: s3://evidence/restore-validation/" in said
+    secret = _secret(lab, "backup-readers")
+    (tmp_path / "credentials").write_bytes(base64.b64decode(secret["credentials"]))
+    shutil.copy(seal_key(lab).with_name("seal.pem.pub"), tmp_path)
+    (outside,) = lab.layout.of(Role.OUTSIDE)
+    settings = tmp_path / "harness.toml"
+    settings.write_text(f"""
+[environments.platform.archive]
+retention_days = 400
+[environments.platform.archive.store]
+bucket = "evidence"
+prefix = "restore-validation"
+endpoint_url = "https://{outside.address}:{object_stores.PRIMARY_PORT}"
+ca_file = "{tmp_path / "ca.crt"}"
+path_style = true
+credentials_file = "{tmp_path / "credentials"}"
+profile = "evidence"
+""")
+    (tmp_path / "ca.crt").write_text(_authority(lab))
+    program = ("lab", "exec", "--", sys.executable, "-m", "harness", "archive")
+    where = ("--environment", "platform", "--settings", str(settings))
+    (listed,) = harness(*program, "list", *where).stdout.splitlines()
+    assert listed.startswith(run)
+    until = re.search(r"locked until (\S+) \(COMPLIANCE\)", listed)
+    assert until is not None
+    days = (date.fromisoformat(until.group(1)) - HostClock().now().utc.date()).days
+    assert days in {399, 400}
+    harness(*program, "fetch", run, str(tmp_path / "copy"), *where)
+    copy = tmp_path / "copy" / run
+    verified = _verified_offline(copy, tmp_path / "seal.pem.pub")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.startswith(f"INTACT  {run}: verdict FAIL")
+    verdict = copy / "verdict.json"
+    verdict.write_text(verdict.read_text().replace('"FAIL"', '"PASS"', 1))
+    forged = _verified_offline(copy, tmp_path / "seal.pem.pub")
+    assert forged.returncode == 1
+    assert "CHANGED  verdict.json: was changed" in forged.stdout
+
+
+def _verified_offline(copy: Path, key: Path) -> subprocess.CompletedProcess[str]:
+    """`harness verify` in a network namespace that has nothing in it."""
+    program = (sys.executable, "-m", "harness", "verify", str(copy), "--key", str(key))
+    return subprocess.run(
+        ["unshare", "--net", *program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _secret(lab: Lab, name: str) -> dict[str, str]:
+    """What a Secret that the run's pod mounts holds; its name has a digest at its end."""
+    volumes = _volumes(lab)
+    secret = lab.kubectl.get("secret", volumes[name]["secret"]["secretName"], *WHERE)
+    data: dict[str, str] = secret["data"]
+    return data
+
+
+def _authority(lab: Lab) -> str:
+    """The certificate that the S3 is known by."""
+    name = _volumes(lab)["s3-authority"]["configMap"]["name"]
+    return str(lab.kubectl.get("configmap", name, *WHERE)["data"]["ca.crt"])
+
+
+def _volumes(lab: Lab) -> dict[str, Any]:
+    pod = lab.kubectl.get("cronjob", CRON_JOB, *WHERE)["spec"]["jobTemplate"]["spec"]["template"]
+    return {one["name"]: one for one in pod["spec"]["volumes"]}
+
+
 def test_its_service_account_may_do_nothing_with_the_api(lab: Lab) -> None:
     """Nor is a token of it in the pod."""
-    account = f"system:serviceaccount:{VALIDATION}:weekly-restore-validation"
+    account = f"system:serviceaccount:{VALIDATION}:{CRON_JOB}"
     for verb, what in (("get", "secrets"), ("list", "pods"), ("create", "pods/exec")):
         asked = lab.kubectl.run("auth", "can-i", verb, what, *WHERE, f"--as={account}")
         assert asked.stdout.strip() == "no"
-    template = lab.kubectl.get("cronjob", "weekly-restore-validation", *WHERE)
-    pod = template["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    assert not any("projected" in volume for volume in pod["volumes"])
+    assert not any("projected" in volume for volume in _volumes(lab).values())
 
 
 WRITE = """
@@ -174,12 +289,9 @@ def test_its_s3_identities_can_read_and_not_write(
     lab: Lab, harness: Command, tmp_path: Path
 ) -> None:
     """In both regions; with the very keys that the run has."""
-    pod = lab.kubectl.get("cronjob", "weekly-restore-validation", *WHERE)["spec"]["jobTemplate"]
-    volumes = {one["name"]: one for one in pod["spec"]["template"]["spec"]["volumes"]}
-    secret = lab.kubectl.get("secret", volumes["backup-readers"]["secret"]["secretName"], *WHERE)
-    authority = lab.kubectl.get("configmap", volumes["s3-authority"]["configMap"]["name"], *WHERE)
-    (tmp_path / "credentials").write_bytes(base64.b64decode(secret["data"]["credentials"]))
-    (tmp_path / "ca.crt").write_text(authority["data"]["ca.crt"])
+    credentials = _secret(lab, "backup-readers")["credentials"]
+    (tmp_path / "credentials").write_bytes(base64.b64decode(credentials))
+    (tmp_path / "ca.crt").write_text(_authority(lab))
     (outside,) = lab.layout.of(Role.OUTSIDE)
     ports = (str(object_stores.PRIMARY_PORT), str(object_stores.REPLICA_PORT))
     program = (sys.executable, "-c", WRITE, str(tmp_path), outside.address, *ports)

@@ -22,6 +22,7 @@ from harness.lab.layout import Layout, Role
 from harness.model.subject import PgBackRest, RedisCluster
 from harness.model.suite import Suite
 from harness.practice import object_store
+from harness.seal.signing import read_public_key, read_signer
 from harness.settings import load_environment
 from harness.suites import load_suite
 
@@ -258,15 +259,21 @@ def test_backups_are_read_by_an_identity_that_cannot_write() -> None:
     """The profiles are those of the file, and the lab gives them the drill's keys."""
     profiles = configparser.ConfigParser(interpolation=None)
     profiles.read(VALIDATION / "credentials")
+    environment = load_environment("platform", VALIDATION / "harness.toml")
+    assert environment.archive is not None
+    assert environment.archive.store.profile == "evidence"
     named = {
         repository.store.profile
-        for subject in load_environment("platform", VALIDATION / "harness.toml").subjects
+        for subject in environment.subjects
         for repository in (subject.primary, subject.replica)
         if repository is not None
     }
-    assert named == set(profiles.sections())
+    assert named == {"drill", "drill-replica"}
+    assert named | {"evidence"} == set(profiles.sections())
     assert "Write" not in object_store._ACTIONS["drill"]
     assert "Admin" not in object_store._ACTIONS["drill"]
+    # ... and evidence by one that reaches its own bucket only.
+    assert all(one.endswith(":evidence") for one in object_store._ACTIONS["evidence"])
 
 
 # -- the ledger ----------------------------------------------------------------------------------
@@ -410,7 +417,7 @@ def test_every_configmap_and_secret_exists_in_its_namespace() -> None:
 def test_every_file_that_settings_name_is_mounted() -> None:
     """The paths in harness.toml and in pgBackRest's and the backup job's files."""
     secrets = entries(generated(VALIDATION, "secret")["backup-readers"])
-    mounted = {f"/etc/backup/{name}" for name in secrets} | {"/etc/s3/ca.crt"}
+    mounted = {f"/etc/backup/{name}" for name in secrets} | {"/etc/s3/ca.crt", "/etc/seal/seal.pem"}
     text = "".join(
         (VALIDATION / name).read_text()
         for name in ("harness.toml", "pgbackrest.conf", "pgbackrest-replica.conf")
@@ -445,6 +452,7 @@ def kustomization(tmp_path: Path) -> Path:
         writer=keys("writer"),
         reader=keys("reader"),
         replica_reader=keys("replica"),
+        evidence=keys("evidence"),
     )
     return platform._kustomization(cast("Lab", lab), "production", ready)
 
@@ -462,10 +470,24 @@ def test_the_lab_replaces_every_practice_secret_of_the_backups(kustomization: Pa
         if "replica" in given:
             assert "replica-key" in text
             assert "reader-key" not in text
+        assert ("evidence-key" in text) == ("credentials" in given)
     assert merged["infrastructure", "redis-backup-writer"]
     assert (kustomization / "writer-credentials").stat().st_mode & 0o077 == 0
     assert "reader" not in (kustomization / "writer-credentials").read_text()
     assert "s3-authority" in {each["name"] for each in content["configMapGenerator"]}
+
+
+def test_the_lab_seals_with_a_key_of_its_own(kustomization: Path) -> None:
+    """Made once: the private one is in the Secret, the public one beside it, for reviewers."""
+    content = yaml.safe_load((kustomization / "kustomization.yaml").read_text())
+    merged = {(each["namespace"], each["name"]): each for each in content["secretGenerator"]}
+    assert entries(merged["restore-validation", "seal-key"]) == entries(
+        generated(VALIDATION, "secret")["seal-key"]
+    )
+    given = kustomization / "seal.pem"
+    assert given.stat().st_mode & 0o077 == 0
+    public = read_public_key(kustomization.parent / "seal.pem.pub")
+    assert read_signer(given).public_key.keyid == public.keyid
 
 
 def test_the_lab_says_where_the_regions_are(kustomization: Path) -> None:

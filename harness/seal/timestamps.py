@@ -29,7 +29,8 @@ _LARGEST = 2**20
 def ask(url: str, content: bytes) -> bytes:
     """The service's answer over the content, whole (RFC 3161, section 3.4: over HTTP).
 
-    Raises SurroundingsError where it does not answer, or does not grant it.
+    Whose answer it is, is for `check`. Raises SurroundingsError where the service does not answer,
+    does not grant it, or answers another request.
     """
     request = TimestampRequestBuilder().data(content).cert_request(cert_request=True).build()
     what = f"timestamp service {url}"
@@ -52,6 +53,12 @@ def ask(url: str, content: bytes) -> bytes:
         raise SurroundingsError(f"{what}: got no timestamp response: {error}") from error
     if status not in (PKIStatus.GRANTED, PKIStatus.GRANTED_WITH_MODS):
         raise SurroundingsError(f"{what}: did not grant it: status {status}")
+    about = response.tst_info
+    if about.nonce != request.nonce or (
+        about.message_imprint.message != request.message_imprint.message
+    ):
+        # RFC 3161, section 2.4.2: both are those of the request, or it is an answer to another one.
+        raise SurroundingsError(f"{what}: answered another request than ours")
     return said
 
 

@@ -58,6 +58,10 @@ class RunDirectory:
         self.report = path / "report.html"
         self.junit = path / "junit.xml"
         self.metrics = path / "metrics.prom"
+        self.summary = path / "summary.md"
+        self.actions = path / "actions.csv"
+        self.controls = path / "controls.csv"
+        self.oscal = path / "oscal-assessment-results.json"
 
     @classmethod
     def create(cls, runs: Path, suite: str, environment: str, started: datetime) -> RunDirectory:

@@ -47,7 +47,7 @@ if [ -z "$chosen" ]; then echo "no process called '$name' is in container $conta
 what=$(called "$chosen")
 {before}
 kill -KILL "$chosen"
-for _ in $(seq 200); do
+for _ in $(seq 1000); do
   case "$(started "$chosen") $(state "$chosen")" in
   "$oldest Z" | "$oldest X") break ;;
   "$oldest "*) sleep 0.02 ;;

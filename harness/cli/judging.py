@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 
+from harness.compliance.actions import actions_after
+from harness.compliance.support import JudgedRun, support
+from harness.follow_up import FollowUp
 from harness.judge.compose import judge
 from harness.judge.conformance.compose import judge_conformance
 from harness.judge.conformance.evidence import ConformanceEvidence
@@ -13,6 +18,7 @@ from harness.judge.game_day.compose import judge_game_day
 from harness.judge.load.compose import judge_load_test
 from harness.judge.load.evidence import LoadRun
 from harness.ledger.evidence import read_ledgers, read_read_backs
+from harness.model.action import Action
 from harness.model.codec import to_indented_json
 from harness.model.conformance import ConformancePlan
 from harness.model.game_day import GameDayPlan
@@ -20,9 +26,13 @@ from harness.model.history import History
 from harness.model.judgement import Judgement
 from harness.model.load_test import LoadPlan
 from harness.model.plan import Plan
+from harness.report.actions_table import read_actions, render_actions
+from harness.report.controls_table import render_controls
 from harness.report.html import render_html
 from harness.report.junit import render_junit
+from harness.report.merge_request import render_summary
 from harness.report.openmetrics import read_last_success, render_metrics
+from harness.report.oscal import render_assessment_results
 from harness.report.summary import Report
 from harness.seal.bundle import is_sealed
 from harness.store import RunDirectory
@@ -80,24 +90,66 @@ def load_run(run: RunDirectory, plan: LoadPlan, history: History) -> LoadRun:
     )
 
 
-def report_of(run: RunDirectory) -> Report:
-    """All that a report shows of a judged run."""
-    return Report(
-        judgement=run.read_judgement(),
+def report_of(run: RunDirectory, follow_up: FollowUp | None = None) -> Report:
+    """All that a report shows of a judged run.
+
+    `follow_up`: the controls that it is held against, and whose its actions are; None: nobody asks
+    for either.
+    """
+    judgement, record = run.read_judgement(), run.read_run_record()
+    report = Report(
+        judgement=judgement,
         plan=run.read_plan(),
-        run=run.read_run_record(),
+        run=record,
+        verdict_sha256=hashlib.sha256(run.verdict.read_bytes()).hexdigest(),
+    )
+    if follow_up is None:
+        return report
+    held = JudgedRun(run=record, judgement=judgement)
+    before, trouble = _actions_before(run)
+    return replace(
+        report,
+        actions=actions_after(record, judgement, before, follow_up.assignments),
+        not_carried_over=trouble,
+        controls=support(follow_up.frameworks, [held], held.ended),
     )
 
 
-def render_run(run: RunDirectory) -> Report:
-    """Writes report.html, junit.xml and metrics.prom beside the verdict, but of no sealed run."""
-    report = report_of(run)
+def render_run(run: RunDirectory, follow_up: FollowUp) -> Report:
+    """Writes the reports beside the verdict, each for its reader (docs/reports.md), but of no
+    sealed run.
+    """
+    report = report_of(run, follow_up)
     if is_sealed(run.path):
         return report
-    run.report.write_text(render_html(report), encoding="utf-8")
-    run.junit.write_text(render_junit(report), encoding="utf-8")
-    run.metrics.write_text(render_metrics(report, _last_success(run)), encoding="utf-8")
+    results = render_assessment_results(report)
+    for path, text in (
+        (run.report, render_html(report)),
+        (run.junit, render_junit(report)),
+        (run.metrics, render_metrics(report, _last_success(run))),
+        (run.summary, render_summary(report)),
+        (run.actions, render_actions(report.actions)),
+        *([(run.controls, render_controls(report.controls))] if report.controls else []),
+        *([(run.oscal, results)] if results is not None else []),
+    ):
+        path.write_text(text, encoding="utf-8", newline="")
     return report
+
+
+def _actions_before(run: RunDirectory) -> tuple[tuple[Action, ...], str | None]:
+    """Those that the run before it left, of the same suite and environment; or why they cannot be
+    read, which must not keep this run from being reported.
+    """
+    earlier = run.before()
+    while earlier is not None:
+        if earlier.actions.is_file():
+            text = earlier.actions.read_text(encoding="utf-8")
+            try:
+                return read_actions(text), None
+            except ValueError as error:
+                return (), f"{earlier.path.name}: {error}"
+        earlier = earlier.before()  # one that was killed, or of before there were actions
+    return (), None
 
 
 def _last_success(run: RunDirectory) -> datetime | None:

@@ -21,6 +21,8 @@ COMMANDS = {
     "plan": "Print what a run would do, and what it would touch; touches nothing",
     "analyse": "Judge a stored run again; no server is needed",
     "report": "Render a stored run: terminal, HTML, JUnit, metrics",
+    "controls": "Say what runs support or contradict of NIST, SOC 2, ISO, DORA, ...",
+    "actions": "List what runs found to be mended, and whose it is",
     "seal": "Sign the evidence of a run, so that a change of it is found",
     "verify": "Say whether sealed evidence was changed, and what of it",
     "archive": "Keep sealed runs in a locked bucket, and fetch them from there",

@@ -34,9 +34,14 @@ def settings(command: Command) -> Command:
     )(command)
 
 
+def targets(command: Command) -> Command:
+    """Where targets are read from."""
+    return _folder("targets", "Folder of the documented targets.", "targets_directory")(command)
+
+
 def documents(command: Command) -> Command:
     """Where targets and suites are read from."""
-    command = _folder("targets", "Folder of the documented targets.", "targets_directory")(command)
+    command = targets(command)
     return _folder("suites", "Folder of the suites.", "suites_directory")(command)
 
 
@@ -49,6 +54,11 @@ def profiles(command: Command) -> Command:
     """Where load profiles are read from."""
     told = "Load tests: folder of the load profiles."
     return _folder("profiles", told, default=Path("loadtests/profiles"))(command)
+
+
+def controls(command: Command) -> Command:
+    """Where control frameworks are read from."""
+    return _folder("controls", "Folder of the control frameworks.", "controls_directory")(command)
 
 
 def runs(command: Command) -> Command:

@@ -17,6 +17,7 @@ from harness.cli.sealing import seal_at_its_end
 from harness.drill.recorder import Recorder
 from harness.drivers.clock import HostClock
 from harness.drivers.versions import git_state, tool_versions
+from harness.follow_up import read_follow_up
 from harness.model.judgement import Judgement
 from harness.model.plan import RunPlan
 from harness.model.run import RUN_FORMAT, RunRecord, Setting
@@ -42,6 +43,7 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     The run directory holds the plan and run.json before anything is touched. An interruption or
     a failed clean-up goes through after the run is judged: what was measured is not lost.
     """
+    follow_up = read_follow_up()  # what is wrong with it is said before anything is touched
     clock = HostClock()
     started = clock.now().utc
     run = RunDirectory.create(runs, plan.suite, plan.environment, started)
@@ -72,7 +74,7 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     finally:
         run.write(run.run_record, msgspec.structs.replace(record, ended=clock.now().utc))
         judgement = judge_run(run)
-        render_run(run)
+        render_run(run, follow_up)
         if sealing is not None:
             seal_at_its_end(run, sealing, clock)
         if archive is not None and run.not_kept is None:

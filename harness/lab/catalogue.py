@@ -10,7 +10,7 @@ from harness.lab.sources import SOURCES, source
 
 _SYSTEM = ("pause", "coredns", "metrics-server", "local-path-provisioner")
 _IN_THE_HARNESS = (
-    *("harness", "targets", "suites", "experiments", "reports"),
+    *("harness", "targets", "controls", "suites", "experiments", "reports"),
     *("pyproject.toml", "requirements.lock"),
 )
 _BUSYBOX = Path("/bin/busybox")

@@ -138,6 +138,8 @@ def _compile(  # noqa: PLR0913 - what, where to, and how it is told
         child.wait(_BUILD_WITHIN_S)
     finally:
         process.stop(child)
+        if child.stdout is not None:
+            child.stdout.close()
     process.raise_if_interrupted("building Kubernetes")
     if child.returncode != 0:
         raise SurroundingsError(

@@ -118,4 +118,5 @@ class InjectorShare:
                 self.failure = f"the injector ended with exit code {code}: {last}"
         finally:
             process.stop(child)
+            child.stdout.close()
             self._ended = True

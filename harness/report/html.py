@@ -18,6 +18,7 @@ from harness.model.quantity import show_bytes
 from harness.model.verdict import Verdict
 from harness.report import lanes, load_wording, timeline, wording
 from harness.report.capacity_picture import draw_capacity
+from harness.report.controls_table import SAYS
 from harness.report.load_picture import draw_load, limits_of
 from harness.report.load_summary import drive_rows
 from harness.report.promises import sections
@@ -63,6 +64,10 @@ def render_html(report: Report) -> str:
             step for trial in report.judgement.recoveries for step in trial.manual_steps
         ),
         recovery_steps=tuple(Step),
+        by_support=[
+            (word, [one for one in report.controls if one.support is support])
+            for support, word in SAYS.items()
+        ],
         game_day=isinstance(report.plan, GameDayPlan),
         glyphs=GLYPHS,
         command=shlex.join(report.run.argv),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.model.action import Action
+from harness.model.compliance import ObjectiveSupport
 from harness.model.conformance import ConformancePlan
 from harness.model.judgement import (
     Judgement,
@@ -37,6 +39,17 @@ class Report:
     judgement: Judgement
     run: RunRecord
     plan: RunPlan
+    actions: tuple[Action, ...] = ()
+    """As they stand after the run."""
+
+    not_carried_over: str | None = None
+    """Why the actions of the runs before are missing among them."""
+
+    controls: tuple[ObjectiveSupport, ...] = ()
+    """What the run says of the objectives of control frameworks."""
+
+    verdict_sha256: str | None = None
+    """Of verdict.json, which all of this was rendered from."""
 
     def of(self, verdict: Verdict) -> tuple[Finding, ...]:
         """The findings with that verdict, in their order."""
@@ -376,6 +389,14 @@ def _of_looks(report: Report) -> Iterable[str]:
         yield from conformance_limits(report.plan)
 
 
+def _of_actions(report: Report) -> Iterable[str]:
+    if report.not_carried_over is not None:
+        yield (
+            "Actions of earlier runs are missing, as they could not be read: "
+            f"{report.not_carried_over}."
+        )
+
+
 def limits(report: Report) -> tuple[str, ...]:
     """What the report does not show, one sentence each; never empty."""
     run, judgement = report.run, report.judgement
@@ -401,6 +422,7 @@ def limits(report: Report) -> tuple[str, ...]:
             "It shows that the procedure works. It says nothing of production's data size, "
             "network, hardware or configuration."
         )
+    said.extend(_of_actions(report))
     said.extend(run.notes)
     said.extend(_of_looks(report))
     said.extend(_of_restores(report))

@@ -52,6 +52,6 @@ def expect(path: Path, got: str) -> None:
     """`got` is what the file holds; with UPDATE_EXPECTED=1 in the environment it is made so."""
     if os.environ.get("UPDATE_EXPECTED") == "1":
         path.parent.mkdir(exist_ok=True)
-        path.write_text(got, encoding="utf-8")
+        path.write_text(got, encoding="utf-8", newline="")
     assert path.is_file(), f"{path} is missing: UPDATE_EXPECTED=1 pytest tests/unit/report"
-    assert got == path.read_text(encoding="utf-8"), "UPDATE_EXPECTED=1 pytest tests/unit/report"
+    assert got == path.read_bytes().decode(), "UPDATE_EXPECTED=1 pytest tests/unit/report"

@@ -29,7 +29,7 @@ def run(proc: Path, name: str, *, kill: str = 'rm -r "{proc}/$2"') -> tuple[int,
     (proc / "sys/kernel/random/boot_id").write_text("boot-of-the-kernel\n")
     (proc / "uptime").write_text("12.34 5.67\n")
     shell, option, script = container_shell.kill(CONTAINER, name)
-    script = script.replace("/proc", str(proc)).replace("seq 200", "seq 2")
+    script = script.replace("/proc", str(proc)).replace("seq 1000", "seq 2")
     instead = f"kill() {{ {kill.format(proc=proc)}; }}\n"
     done = subprocess.run(
         [shell, option, instead + script], capture_output=True, text=True, check=False

@@ -17,6 +17,7 @@ from harness.conformance.objects import read_objects
 from harness.drill.recorder import Recorder
 from harness.drivers.clock import HostClock
 from harness.errors import InputError
+from harness.follow_up import read_follow_up
 from harness.model.conformance import ConformancePlan
 from harness.model.history import CleanedUp, RunEnded, TrialEnded, TrialStarted
 from harness.model.verdict import Verdict
@@ -60,12 +61,16 @@ def test_the_objects_come_back_as_they_were_read(run: RunDirectory) -> None:
 
 
 def test_it_is_judged_again_to_the_same_bytes(run: RunDirectory) -> None:
+    follow_up = read_follow_up(Path(__file__).parents[3])
     first = judge_run(run)
-    render_run(run)
-    files = (run.verdict, run.report, run.junit, run.metrics)
+    render_run(run, follow_up)
+    files = (
+        *(run.verdict, run.report, run.junit, run.metrics),
+        *(run.summary, run.actions, run.controls),
+    )
     before = [file.read_bytes() for file in files]
     assert judge_run(run) == first
-    render_run(run)
+    render_run(run, follow_up)
     assert [file.read_bytes() for file in files] == before
     assert {one.target for one in first.findings} >= {one.id for one in TARGETS}
     assert first.verdict is not Verdict.PASS

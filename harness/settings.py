@@ -11,6 +11,7 @@ from harness.decoding import read_toml
 from harness.errors import InputError
 from harness.model.cluster_settings import ControlPlaneSettings
 from harness.model.load_test import LoadPods
+from harness.model.notice import Occasion
 from harness.model.subject import ObjectStore, Subject
 from harness.model.window import Window
 from harness.model.workload import Workload
@@ -88,6 +89,70 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """GOVERNANCE: whoever may bypass it can delete; evidence then rests on who that is."""
 
 
+class _Notify(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="by"
+):
+    on: tuple[Occasion, ...] = (
+        Occasion.FAIL,
+        Occasion.INCONCLUSIVE,
+        Occasion.RECOVERED,
+        Occasion.NOT_KEPT,
+    )
+    """When it is told: not of a PASS after a PASS, unless asked for."""
+
+    ca_file: Path | None = None
+    """Whom its certificate is verified against; None: those that the system trusts."""
+
+
+class Webhook(_Notify, frozen=True, kw_only=True, tag="webhook"):
+    """A program that takes JSON: `harness.model.notice.Notice`."""
+
+    url_file: Path
+    """Holds the address, which may be a secret."""
+
+    secret_file: Path | None = None
+    """Holds what the body is signed with; None: it is not signed."""
+
+
+class Slack(_Notify, frozen=True, kw_only=True, tag="slack"):
+    """An incoming webhook of Slack, Mattermost, or what speaks alike."""
+
+    url_file: Path
+    """Holds the address, which is a secret."""
+
+
+class Email(_Notify, frozen=True, kw_only=True, tag="email"):
+    """A mail server that takes mail for others."""
+
+    server: str
+    sender: str
+    to: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    port: int = 587
+    starttls: bool = True
+    user: str | None = None
+    password_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("notify: got one of user and password_file, expected both or neither")
+
+
+Notify = Webhook | Slack | Email
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the metrics of a run go when it ends, beside its own metrics.prom."""
+
+    textfile: Path | None = None
+    """Folder of node exporter's textfile collector."""
+
+    pushgateway: str | None = None
+    """Address of a Pushgateway."""
+
+    ca_file: Path | None = None
+    """Whom the gateway's certificate is verified against."""
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment: what it has to be restored, what it serves, where the harness may work."""
 
@@ -110,6 +175,12 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Where its runs are put when they are sealed: `[environments.staging.archive]`. It may be all
     that an environment has: for whoever only reads the evidence.
     """
+
+    metrics: Metrics | None = None
+    """Where its runs' metrics are published: `[environments.staging.metrics]`."""
+
+    notify: tuple[Notify, ...] = ()
+    """Who is told of its runs: `[[environments.staging.notify]]`."""
 
     scratch: Path | None = None
     """Where restores are made: a disk with room for the largest subject, on a path that the

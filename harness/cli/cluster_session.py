@@ -150,8 +150,7 @@ def on_cluster(
             runs=environment.runs,
             seed=options.seed,
             practice=False,
-            sealing=environment.seal,
-            archive=environment.archive,
+            told=environment,
             notes=made.notes,
             settings=(
                 Setting(name="environment", value=name, origin="--environment"),

@@ -138,8 +138,7 @@ def check_conformance(
             runs=environment.runs,
             seed=options.seed,
             practice=False,
-            sealing=environment.seal,
-            archive=environment.archive,
+            told=environment,
             settings=(
                 Setting(name="environment", value=name, origin="--environment"),
                 Setting(name="context", value=access.identity.context, origin="harness.toml"),

@@ -26,6 +26,7 @@ COMMANDS = {
     "seal": "Sign the evidence of a run, so that a change of it is found",
     "verify": "Say whether sealed evidence was changed, and what of it",
     "archive": "Keep sealed runs in a locked bucket, and fetch them from there",
+    "notify": "Tell whoever an environment names of a run",
     "calibrate": "Prove that the harness notices damage: plant it, and look",
     "targets": "List and check the documented targets",
     "coverage": "Say which targets are proved, by which runs, and what is owed",

@@ -26,7 +26,7 @@ from harness.model.subject import Subject
 from harness.practice.damage.damage import Damage
 from harness.practice.platform import Practice
 from harness.report.progress import Narrator
-from harness.settings import PRACTICE, Sealing
+from harness.settings import PRACTICE, Environment, Sealing
 
 NOTES = (
     (
@@ -95,7 +95,7 @@ def practise(  # noqa: PLR0913 - the options of two commands
             runs=runs,
             seed=seed,
             practice=True,
-            sealing=sealing,
+            told=Environment(seal=sealing),
             notes=(*NOTES, cited(runs)),
             settings=(Setting(name="scale", value=f"{scale:g}", origin="--scale"),),
         )

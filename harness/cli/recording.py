@@ -10,10 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.cli.archiving import archive_at_its_end
+from harness.cli.after_a_run import after_a_run
 from harness.cli.concrete import postgres_programs
 from harness.cli.judging import judge_run, render_run
-from harness.cli.sealing import seal_at_its_end
 from harness.drill.recorder import Recorder
 from harness.drivers.clock import HostClock
 from harness.drivers.versions import git_state, tool_versions
@@ -21,7 +20,7 @@ from harness.follow_up import read_follow_up
 from harness.model.judgement import Judgement
 from harness.model.plan import RunPlan
 from harness.model.run import RUN_FORMAT, RunRecord, Setting
-from harness.settings import Archive, Sealing
+from harness.settings import Environment
 from harness.store import RunDirectory
 
 
@@ -32,13 +31,13 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     runs: Path,
     seed: int,
     practice: bool,
-    sealing: Sealing | None = None,
-    archive: Archive | None = None,
+    told: Environment | None = None,
     notes: tuple[str, ...] = (),
     settings: tuple[Setting, ...] = (),
     participants: tuple[str, ...] = (),
 ) -> tuple[RunDirectory, Judgement]:
-    """Has the plan performed, judges what happened, renders the reports, seals all of it.
+    """Has the plan performed, judges what happened, renders the reports, and does what `told` asks
+    for with the run; None: nothing.
 
     The run directory holds the plan and run.json before anything is touched. An interruption or
     a failed clean-up goes through after the run is judged: what was measured is not lost.
@@ -75,8 +74,6 @@ def recorded(  # noqa: PLR0913 - what a run's record says
         run.write(run.run_record, msgspec.structs.replace(record, ended=clock.now().utc))
         judgement = judge_run(run)
         render_run(run, follow_up)
-        if sealing is not None:
-            seal_at_its_end(run, sealing, clock)
-        if archive is not None and run.not_kept is None:
-            archive_at_its_end(run, archive)
+        if told is not None:
+            after_a_run(run, judgement, told, clock)
     return run, judgement

@@ -18,7 +18,7 @@ from harness.model.plan import Plan
 from harness.model.run import Setting
 from harness.model.subject import Subject
 from harness.ports import Ledger, Narrator, Platform
-from harness.settings import Archive, Sealing
+from harness.settings import Environment
 from harness.store import RunDirectory
 
 
@@ -33,8 +33,9 @@ class Rehearsal:
     runs: Path
     seed: int
     practice: bool
-    sealing: Sealing | None = None
-    archive: Archive | None = None
+    told: Environment | None = None
+    """What says who is told of the run, and how it is kept; None: nobody, and not."""
+
     notes: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -69,8 +70,7 @@ def rehearse(plan: Plan, rehearsal: Rehearsal) -> tuple[RunDirectory, Judgement]
         runs=rehearsal.runs,
         seed=rehearsal.seed,
         practice=rehearsal.practice,
-        sealing=rehearsal.sealing,
-        archive=rehearsal.archive,
+        told=rehearsal.told,
         notes=rehearsal.notes,
         settings=rehearsal.settings,
     )

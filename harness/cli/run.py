@@ -195,8 +195,7 @@ def command(  # noqa: PLR0913 - one for each option
                 notes=(cited(found.runs),),
                 seed=chosen_seed,
                 practice=False,
-                sealing=found.seal,
-                archive=found.archive,
+                told=found,
                 settings=(
                     Setting(name="environment", value=environment, origin="--environment"),
                     Setting(name="settings", value=str(settings), origin="--settings"),

@@ -17,8 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from harness.model.game_day import GameDayPlan
 from harness.model.judgement import RestoreSummary
 from harness.model.load_judgement import LoadSummary
+from harness.model.plan import Plan, subjects
 from harness.model.verdict import Verdict
 from harness.report.summary import Report
 from harness.report.wording import printable
@@ -55,6 +57,7 @@ def render_metrics(report: Report, last_success: datetime | None = None) -> str:
     families = [
         *_of_the_run(report, last_success),
         *_of_findings(report),
+        *_objectives(report),
         *_of_restores(report),
         *_of_game_days(report),
         *_of_loads(report),
@@ -117,6 +120,18 @@ def _of_findings(report: Report) -> Iterator[_Family]:
 def _one_of(labels: dict[str, str], verdict: Verdict) -> Iterator[tuple[dict[str, str], float]]:
     for each in Verdict:
         yield {**labels, "verdict": each.value}, float(each is verdict)
+
+
+def _objectives(report: Report) -> Iterator[_Family]:
+    """What is promised of each subject: a measured time without it is a number only."""
+    rto = _Family("harness_rto_seconds", "The strictest recovery time that is documented.")
+    rpo = _Family("harness_rpo_seconds", "The strictest recovery point that is documented.")
+    for subject in subjects(report.plan) if isinstance(report.plan, Plan | GameDayPlan) else ():
+        labels = {**_common(report), "subject": subject}
+        for family, promised in ((rto, report.rto_s(subject)), (rpo, report.rpo_s(subject))):
+            if promised is not None:
+                family.samples.append((labels, promised))
+    yield from (rto, rpo)
 
 
 def _of_restores(report: Report) -> Iterator[_Family]:

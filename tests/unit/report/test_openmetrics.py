@@ -63,7 +63,8 @@ def test_without_findings() -> None:
     """A run in which nothing was judged is INCONCLUSIVE and has no recovery time at all."""
     found = samples(render_metrics(judged("nothing")))
     names = {name for name, _ in found}
-    assert names == {"harness_verdict", "harness_last_run_timestamp_seconds"}
+    promised = {"harness_rto_seconds", "harness_rpo_seconds"}  # what would be measured against
+    assert names == {"harness_verdict", "harness_last_run_timestamp_seconds", *promised}
     verdicts = {labels: value for (name, labels), value in found.items() if "verdict" in name}
     assert sum(verdicts.values()) == 1
     assert next(labels for labels, value in verdicts.items() if value).endswith(

@@ -69,6 +69,8 @@ has_redis() {
 has_pgbackrest() { command -v pgbackrest >/dev/null; }
 
 # It dates the practice platform's past: a month of daily backups, made within seconds.
+has_prometheus() { command -v prometheus >/dev/null && command -v promtool >/dev/null; }
+
 has_faketime() { compgen -G '/usr/lib*/*/faketime/libfaketime.so.1' >/dev/null; }
 
 # Program -> package, of what the lab starts: harness/lab/requirements.py says the same.
@@ -107,6 +109,8 @@ missing_packages() {
   has_faketime || echo faketime
   command -v openssl >/dev/null || echo openssl
   command -v jq >/dev/null || echo jq
+  has_prometheus || echo prometheus
+  command -v prometheus-pushgateway >/dev/null || echo prometheus-pushgateway
 }
 
 # The newest server package that apt knows, and never an older one than is needed.
@@ -177,7 +181,7 @@ install_packages() {
   apt_install apt "${packages[@]}"
   local pair
   for pair in redis-server:redis-server etcd-server:etcd haproxy:haproxy containerd:containerd \
-    nginx:nginx; do
+    nginx:nginx prometheus:prometheus prometheus-pushgateway:prometheus-pushgateway; do
     if [[ " ${packages[*]} " == *" ${pair%%:*} "* ]] && command -v systemctl >/dev/null; then
       # Its programs are wanted, no service: without this it would start with the machine.
       quietly service systemctl disable "${pair##*:}.service" || true

@@ -68,9 +68,9 @@ has_redis() {
 
 has_pgbackrest() { command -v pgbackrest >/dev/null; }
 
-# It dates the practice platform's past: a month of daily backups, made within seconds.
 has_prometheus() { command -v prometheus >/dev/null && command -v promtool >/dev/null; }
 
+# It dates the practice platform's past: a month of daily backups, made within seconds.
 has_faketime() { compgen -G '/usr/lib*/*/faketime/libfaketime.so.1' >/dev/null; }
 
 # Program -> package, of what the lab starts: harness/lab/requirements.py says the same.

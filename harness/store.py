@@ -55,6 +55,7 @@ class RunDirectory:
         self.baseline = path / "baseline"
         self.verdict = path / "verdict.json"
         self.report = path / "report.html"
+        self.paper = path / "report.pdf"
         self.junit = path / "junit.xml"
         self.metrics = path / "metrics.prom"
 

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.cli.concrete import postgres_programs
 from harness.cli.judging import judge_run, render_run
+from harness.cli.paper import write_paper_at_its_end
 from harness.cli.sealing import seal_at_its_end
 from harness.drill.recorder import Recorder
 from harness.drivers.clock import HostClock
@@ -30,12 +31,15 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     runs: Path,
     seed: int,
     practice: bool,
+    paper: bool = True,
     sealing: Sealing | None = None,
     notes: tuple[str, ...] = (),
     settings: tuple[Setting, ...] = (),
     participants: tuple[str, ...] = (),
 ) -> tuple[RunDirectory, Judgement]:
     """Has the plan performed, judges what happened, renders the reports, seals all of it.
+
+    `paper`: whether there shall be a report.pdf too, which takes seconds.
 
     The run directory holds the plan and run.json before anything is touched. An interruption or
     a failed clean-up goes through after the run is judged: what was measured is not lost.
@@ -71,6 +75,8 @@ def recorded(  # noqa: PLR0913 - what a run's record says
         run.write(run.run_record, msgspec.structs.replace(record, ended=clock.now().utc))
         judgement = judge_run(run)
         render_run(run)
+        if paper:
+            write_paper_at_its_end(run)
         if sealing is not None:
             seal_at_its_end(run, sealing, clock)
     return run, judgement

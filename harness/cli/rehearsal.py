@@ -33,6 +33,9 @@ class Rehearsal:
     runs: Path
     seed: int
     practice: bool
+    paper: bool = True
+    """Whether there shall be a report.pdf; practice runs are looked at once, on a screen."""
+
     sealing: Sealing | None = None
     notes: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
@@ -68,6 +71,7 @@ def rehearse(plan: Plan, rehearsal: Rehearsal) -> tuple[RunDirectory, Judgement]
         runs=rehearsal.runs,
         seed=rehearsal.seed,
         practice=rehearsal.practice,
+        paper=rehearsal.paper,
         sealing=rehearsal.sealing,
         notes=rehearsal.notes,
         settings=rehearsal.settings,

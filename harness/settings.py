@@ -11,6 +11,7 @@ from harness.decoding import read_toml
 from harness.errors import InputError
 from harness.model.cluster_settings import ControlPlaneSettings
 from harness.model.load_test import LoadPods
+from harness.model.masking import Masking
 from harness.model.subject import Subject
 from harness.model.window import Window
 from harness.model.workload import Workload
@@ -92,6 +93,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     seal: Sealing | None = None
     """How its runs are sealed: `[environments.staging.seal]`; None: they are not."""
+
+    masking: Masking = Masking()
+    """What is masked in logs and messages beside secrets: `[environments.staging.masking]`."""
 
     scratch: Path | None = None
     """Where restores are made: a disk with room for the largest subject, on a path that the

@@ -151,6 +151,7 @@ def on_cluster(
             seed=options.seed,
             practice=False,
             sealing=environment.seal,
+            masking=environment.masking,
             notes=made.notes,
             settings=(
                 Setting(name="environment", value=name, origin="--environment"),

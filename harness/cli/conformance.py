@@ -139,6 +139,7 @@ def check_conformance(
             seed=options.seed,
             practice=False,
             sealing=environment.seal,
+            masking=environment.masking,
             settings=(
                 Setting(name="environment", value=name, origin="--environment"),
                 Setting(name="context", value=access.identity.context, origin="harness.toml"),

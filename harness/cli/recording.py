@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable
@@ -17,7 +19,9 @@ from harness.cli.sealing import seal_at_its_end
 from harness.drill.recorder import Recorder
 from harness.drivers.clock import HostClock
 from harness.drivers.versions import git_state, tool_versions
+from harness.masking import Masker
 from harness.model.judgement import Judgement
+from harness.model.masking import Masking
 from harness.model.plan import RunPlan
 from harness.model.run import RUN_FORMAT, RunRecord, Setting
 from harness.settings import Sealing
@@ -33,6 +37,7 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     practice: bool,
     paper: bool = True,
     sealing: Sealing | None = None,
+    masking: Masking | None = None,
     notes: tuple[str, ...] = (),
     settings: tuple[Setting, ...] = (),
     participants: tuple[str, ...] = (),
@@ -46,7 +51,8 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     """
     clock = HostClock()
     started = clock.now().utc
-    run = RunDirectory.create(runs, plan.suite, plan.environment, started)
+    masker = Masker(secrets.token_bytes(32), masking)
+    run = RunDirectory.create(runs, plan.suite, plan.environment, started, masker)
     head, dirty = git_state(Path.cwd())
     record = RunRecord(
         format=RUN_FORMAT,
@@ -55,12 +61,15 @@ def recorded(  # noqa: PLR0913 - what a run's record says
         environment=plan.environment,
         started=started,
         user=getpass.getuser(),
+        on_behalf_of=_on_behalf_of(),
         host=socket.gethostname(),
-        argv=tuple(sys.argv),
+        argv=masker.argv(sys.argv),
         git_head=head,
         git_dirty=dirty,
         versions=tool_versions(postgres_programs()),
-        settings=settings,
+        settings=tuple(
+            msgspec.structs.replace(one, value=masker.secrets(one.value)) for one in settings
+        ),
         practice=practice,
         notes=notes,
         participants=participants,
@@ -69,10 +78,11 @@ def recorded(  # noqa: PLR0913 - what a run's record says
     run.write(run.run_record, record)
     run.write(run.plan, plan)
     try:
-        with Recorder(run.history, clock, run.plan.read_bytes()) as recorder:
+        with Recorder(run.history, clock, run.plan.read_bytes(), masker.fact) as recorder:
             perform(run, recorder)
     finally:
-        run.write(run.run_record, msgspec.structs.replace(record, ended=clock.now().utc))
+        ended = msgspec.structs.replace(record, ended=clock.now().utc, masked=masker.counts)
+        run.write(run.run_record, ended)
         judgement = judge_run(run)
         render_run(run)
         if paper:
@@ -80,3 +90,11 @@ def recorded(  # noqa: PLR0913 - what a run's record says
         if sealing is not None:
             seal_at_its_end(run, sealing, clock)
     return run, judgement
+
+
+def _on_behalf_of() -> str | None:
+    """Whom sudo or a CI job names as the person behind the user; None where nothing does."""
+    for variable in ("SUDO_USER", "GITLAB_USER_LOGIN", "GITHUB_ACTOR"):
+        if person := os.environ.get(variable):
+            return f"{person} ({variable})"
+    return None

@@ -14,6 +14,7 @@ from harness.drivers.clock import HostClock
 from harness.drivers.loopback import free_ports
 from harness.faults.places import Places
 from harness.model.judgement import Judgement
+from harness.model.masking import Masking
 from harness.model.plan import Plan
 from harness.model.run import Setting
 from harness.model.subject import Subject
@@ -37,6 +38,7 @@ class Rehearsal:
     """Whether there shall be a report.pdf; practice runs are looked at once, on a screen."""
 
     sealing: Sealing | None = None
+    masking: Masking | None = None
     notes: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -73,6 +75,7 @@ def rehearse(plan: Plan, rehearsal: Rehearsal) -> tuple[RunDirectory, Judgement]
         practice=rehearsal.practice,
         paper=rehearsal.paper,
         sealing=rehearsal.sealing,
+        masking=rehearsal.masking,
         notes=rehearsal.notes,
         settings=rehearsal.settings,
     )

@@ -197,6 +197,7 @@ def command(  # noqa: PLR0913 - one for each option
                 seed=chosen_seed,
                 practice=False,
                 sealing=found.seal,
+                masking=found.masking,
                 settings=(
                     Setting(name="environment", value=environment, origin="--environment"),
                     Setting(name="settings", value=str(settings), origin="--settings"),

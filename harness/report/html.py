@@ -147,6 +147,7 @@ def _template(name: str) -> jinja2.Template:
         "law": load_wording.law,
         "loss_of": wording.loss_of,
         "lost_writes": wording.lost_writes,
+        "masked": wording.masked,
         "measure": wording.measure,
         "objective": wording.objective,
         "of_resource": wording.of_resource,

@@ -173,7 +173,7 @@ def _template(name: str) -> str:
     return (resources.files("harness.report") / "templates" / name).read_text(encoding="utf-8")
 
 
-# -- Tags and conformance -------------------------------------------------------------------------------------
+# -- Tags and conformance ----------------------------------------------------------------------
 
 
 _UNIVERSAL_ACCESS = """

@@ -72,7 +72,7 @@ def no_output_intent(document: pikepdf.Pdf) -> None:
 
 
 def unnamed_relation(document: pikepdf.Pdf) -> None:
-    for file in document.Root.AF:  # type: ignore[operator] # an array
+    for file in document.Root.AF:
         del file.AFRelationship
 
 

@@ -3,16 +3,12 @@
 Whether it conforms is veraPDF's to say (tests/paper); here is what a reader relies on.
 """
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import pikepdf
 import pytest
@@ -46,11 +42,11 @@ def rendered(name: str) -> bytes:
     return render_pdf(report, attached(report))
 
 
-def opened(content: bytes) -> Any:
+def opened(content: bytes) -> pikepdf.Pdf:
     return pikepdf.open(BytesIO(content))
 
 
-def elements(document: Any, kind: str) -> list[Any]:
+def elements(document: pikepdf.Pdf, kind: str) -> list[pikepdf.Object]:
     return [
         one
         for one in document.objects
@@ -132,7 +128,7 @@ def test_it_can_be_read_aloud(name: str) -> None:
 def test_the_same_run_gives_the_same_bytes() -> None:
     """In another process with another hash seed, and whatever SOURCE_DATE_EPOCH says."""
     script = (
-        "import sys; sys.path.insert(0, 'tests/histories'); sys.path.insert(0, 'tests/unit/report')\n"
+        "import sys; sys.path[:0] = ['tests/histories', 'tests/unit/report']\n"
         "from test_pdf import rendered\n"
         "sys.stdout.buffer.write(rendered('failing'))"
     )
@@ -195,7 +191,7 @@ def test_what_cannot_be_drawn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_interruption_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library takes whatever is raised while it draws; that the command is to end, it must not."""
+    """The library takes whatever is raised while it draws; but an interruption."""
     from weasyprint.svg import SVG
 
     def interrupted(*_: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sealed_runs import KeyPair, make_run
 
 from harness.cli import paper
-from harness.cli.main import run as harness
+from harness.cli.main import cli
 from harness.cli.paper import write_paper, write_paper_at_its_end
 from harness.errors import InputError, RecordError, RefusedError
 from harness.report import pdf
@@ -90,11 +90,8 @@ def test_report_writes_it_where_asked(
     run = make_run(tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
 
-    def typed(*words: str) -> int:
-        monkeypatch.setattr("sys.argv", ["harness", "report", str(run.path), *words])
-        with pytest.raises(SystemExit) as ended:
-            raise SystemExit(harness())
-        return int(str(ended.value.code))
+    def typed(*words: str) -> None:
+        cli.main(["report", str(run.path), *words], standalone_mode=False)
 
     typed()
     assert not run.paper.exists()

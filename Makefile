@@ -1,6 +1,6 @@
 # The commands of the README. Each sets up all that it needs first.
 # `lab` and `test-lab` need root: they make network namespaces and control groups.
-.PHONY: setup setup-lab setup-bench demo lab test test-lab bench bench-lab calibrate lint types imports lock clean
+.PHONY: setup setup-lab setup-bench setup-paper demo lab test test-lab test-paper bench bench-lab calibrate lint types imports lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -24,6 +24,14 @@ demo: setup
 
 test: setup
 	@$(BIN)/nox --non-interactive
+
+setup-paper: .setup/paper-done
+
+.setup/paper-done: requirements.lock pyproject.toml setup.sh
+	@bash setup.sh paper
+
+test-paper: setup-paper
+	@$(BIN)/nox --non-interactive -s paper
 
 test-lab: setup-lab
 	@$(BIN)/nox --non-interactive -s lab

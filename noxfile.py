@@ -75,6 +75,12 @@ def lab(session: nox.Session) -> None:
 
 
 @nox.session
+def paper(session: nox.Session) -> None:
+    """veraPDF, from Maven Central, says whether report.pdf conforms; needs Maven and a JDK."""
+    _run(session, "python", "-m", "pytest", "tests/paper", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmark table of docs/benchmarks.md; ratios of one run."""
     _run(session, "python", "-m", "benchmarks", *session.posargs)

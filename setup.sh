@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Sets up all that the README's commands need: system packages, .venv, and `harness` in it.
 #
-#   setup.sh [lab | bench]   lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
+#   setup.sh [lab | bench | paper]
+#                            lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
 #                            bench: also what `make bench` compares the injector with (nginx, wrk)
+#                            paper: also what `make test-paper` has report.pdf validated by (Java)
 #
 # `make setup` runs it where .setup/done is older than its inputs; it may be run again at any time.
 # System packages come from apt on Debian 12 and Ubuntu, as root, only where something is missing;
@@ -95,7 +97,29 @@ has_go() {
   [[ $(GOTOOLCHAIN=local go version 2>/dev/null) =~ go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 24))
 }
 
+# What report.pdf is drawn with and in (harness/report/pdf.py names the same), and poppler, by which
+# tests read it.
+has_library() { compgen -G "/usr/lib*/*/$1" >/dev/null || compgen -G "/usr/lib*/$1" >/dev/null; }
+
+has_font() { [[ -n $(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null) ]]; }
+
+missing_paper_packages() {
+  has_library libpango-1.0.so.0 || echo libpango-1.0-0
+  has_library libpangoft2-1.0.so.0 || echo libpangoft2-1.0-0
+  has_library libharfbuzz-subset.so.0 || echo libharfbuzz-subset0
+  has_font DejaVuSans.ttf || echo fonts-dejavu-core
+  has_font LiberationSans-Regular.ttf || echo fonts-liberation
+  command -v pdftotext >/dev/null || echo poppler-utils
+}
+
+# veraPDF, which says whether report.pdf conforms, comes from Maven Central (tests/paper/pom.xml).
+missing_validator_packages() {
+  command -v mvn >/dev/null || echo maven
+  command -v javac >/dev/null || echo default-jdk-headless
+}
+
 missing_packages() {
+  [[ $WITH != paper ]] || missing_validator_packages
   [[ $WITH != lab ]] || missing_lab_packages
   [[ $WITH != bench ]] || missing_bench_packages
   has_python || echo python3
@@ -107,6 +131,7 @@ missing_packages() {
   has_redis || echo redis-server
   has_pgbackrest || echo pgbackrest
   has_faketime || echo faketime
+  missing_paper_packages
   command -v openssl >/dev/null || echo openssl
   command -v jq >/dev/null || echo jq
   has_prometheus || echo prometheus
@@ -248,5 +273,6 @@ case $WITH in
     touch .setup/lab-done
     ;;
   bench) touch .setup/bench-done ;;
+  paper) touch .setup/paper-done ;;
 esac
 say "done"

@@ -11,6 +11,7 @@ from harness.decoding import read_toml
 from harness.errors import InputError
 from harness.model.cluster_settings import ControlPlaneSettings
 from harness.model.load_test import LoadPods
+from harness.model.masking import Masking
 from harness.model.notice import Occasion
 from harness.model.subject import ObjectStore, Subject
 from harness.model.window import Window
@@ -181,6 +182,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     notify: tuple[Notify, ...] = ()
     """Who is told of its runs: `[[environments.staging.notify]]`."""
+
+    masking: Masking = Masking()
+    """What is masked in logs and messages beside secrets: `[environments.staging.masking]`."""
 
     scratch: Path | None = None
     """Where restores are made: a disk with room for the largest subject, on a path that the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import InputError, RecordError
+from harness.masking import Masker
 from harness.model import sample
 from harness.model.autoscaling import Sighting
 from harness.model.codec import from_json, to_indented_json
@@ -41,9 +42,12 @@ _LATEST = "latest"
 class RunDirectory:
     """One run's folder `<utc>-<suite>-<environment>` and the names within it."""
 
-    def __init__(self, path: Path) -> None:
-        """`path` need not exist yet; `create` makes it."""
+    def __init__(self, path: Path, masker: Masker | None = None) -> None:
+        """`path` need not exist yet; `create` makes it. `masker`: of what is written while it runs;
+        None: secrets and personal data are masked, by a key of its own.
+        """
         self.path = path
+        self.masker = masker or Masker(secrets.token_bytes(32))
         self.not_kept: RecordError | None = None
         """Why it is not sealed or not archived, although it was to be; the command that ran it
         raises it when it has shown the result."""
@@ -56,6 +60,7 @@ class RunDirectory:
         self.baseline = path / "baseline"
         self.verdict = path / "verdict.json"
         self.report = path / "report.html"
+        self.paper = path / "report.pdf"
         self.junit = path / "junit.xml"
         self.metrics = path / "metrics.prom"
         self.summary = path / "summary.md"
@@ -64,10 +69,17 @@ class RunDirectory:
         self.oscal = path / "oscal-assessment-results.json"
 
     @classmethod
-    def create(cls, runs: Path, suite: str, environment: str, started: datetime) -> RunDirectory:
+    def create(
+        cls,
+        runs: Path,
+        suite: str,
+        environment: str,
+        started: datetime,
+        masker: Masker | None = None,
+    ) -> RunDirectory:
         """Makes a new run's folder; InputError where it is there already or cannot be made."""
         name = f"{started:%Y%m%dT%H%M%SZ}-{suite}-{environment}"
-        run = cls(runs / name)
+        run = cls(runs / name, masker)
         try:
             for folder in (run.path, run.observations, run.ledger, run.artefacts):
                 folder.mkdir(parents=True)
@@ -106,7 +118,7 @@ class RunDirectory:
         self, trial: str, subject: str, logs: Sequence[Path], below: Path
     ) -> tuple[str, ...]:
         """Copies logs that are `below` a directory to `artefacts/<trial>-<subject>/`, under the
-        same names; their paths in the run directory.
+        same names, masked; their paths in the run directory.
 
         RecordError where the disk does not take them.
         """
@@ -114,7 +126,8 @@ class RunDirectory:
         try:
             for log, copy in zip(logs, kept, strict=True):
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(log, copy)
+                with log.open("rb") as source, copy.open("wb") as target:
+                    self.masker.copy(source, target)
         except OSError as error:
             raise RecordError(
                 f"{self.artefacts}: a log could not be kept: {error}", hint=f"df {self.path}"

@@ -12,6 +12,7 @@ import msgspec
 from harness.chaos.context import ExperimentConfig
 from harness.drivers import process
 from harness.drivers.growing_file import GrowingFile
+from harness.masking import Masker
 from harness.model.codec import to_indented_json
 from harness.model.history import Event, ExperimentEnded
 
@@ -19,10 +20,13 @@ from harness.model.history import Event, ExperimentEnded
 class ExperimentProcess:
     """ports.RunningExperiment."""
 
-    def __init__(self, config: ExperimentConfig, directory: Path, artefacts: Path) -> None:
+    def __init__(
+        self, config: ExperimentConfig, directory: Path, artefacts: Path, masker: Masker
+    ) -> None:
         """Starts it, working in `directory`, a place of the harness; its journal and log are kept
-        in `artefacts` when it has ended.
+        in `artefacts`, masked, when it has ended.
         """
+        self._masker = masker
         self._config = config
         self._artefacts = artefacts
         self._log = directory / "experiment.log"
@@ -61,10 +65,10 @@ class ExperimentProcess:
         said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         kept = self._artefacts / self._config.trial
         kept.mkdir(parents=True, exist_ok=True)
-        (kept / "experiment.log").write_text("\n".join(said) + "\n", encoding="utf-8")
+        self._keep(self._log, kept / "experiment.log")
         journal = None
         if self._config.journal.exists():
-            (kept / "journal.json").write_bytes(self._config.journal.read_bytes())
+            self._keep(self._config.journal, kept / "journal.json")
             journal = f"artefacts/{self._config.trial}/journal.json"
         return ExperimentEnded(
             trial=self._config.trial,
@@ -72,6 +76,10 @@ class ExperimentProcess:
             journal=journal,
             error=_last_word(said, code) if code else None,
         )
+
+    def _keep(self, file: Path, copy: Path) -> None:
+        with file.open("rb") as source, copy.open("wb") as target:
+            self._masker.copy(source, target)
 
 
 def _last_word(said: list[str], code: int) -> str:

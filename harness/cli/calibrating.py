@@ -201,6 +201,7 @@ class Calibrating:
             runs=self.directory / name,
             seed=self.seed,
             practice=True,
+            paper=False,
             notes=(*NOTES, *notes),
             settings=(Setting(name="scale", value=f"{self.scale:g}", origin="--scale"),),
         )

@@ -92,6 +92,7 @@ class ClusterGround:
             ),
             place,
             self.run.artefacts,
+            self.run.masker,
         )
 
     def undo_left_over(self) -> tuple[RolledBack, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import replace
 from datetime import datetime
@@ -107,9 +108,14 @@ def report_of(run: RunDirectory, follow_up: FollowUp | None = None) -> Report:
         return report
     held = JudgedRun(run=record, judgement=judgement)
     before, trouble = _actions_before(run)
+    actions = actions_after(record, judgement, before, follow_up.assignments)
+    if is_sealed(run.path) and run.actions.is_file():
+        # What people decided since is not what was sealed.
+        with contextlib.suppress(ValueError):
+            actions = read_actions(run.actions.read_text(encoding="utf-8"))
     return replace(
         report,
-        actions=actions_after(record, judgement, before, follow_up.assignments),
+        actions=actions,
         not_carried_over=trouble,
         controls=support(follow_up.frameworks, [held], held.ended),
     )
@@ -128,7 +134,7 @@ def render_run(run: RunDirectory, follow_up: FollowUp) -> Report:
         (run.junit, render_junit(report)),
         (run.metrics, render_metrics(report, _last_success(run))),
         (run.summary, render_summary(report)),
-        (run.actions, render_actions(report.actions)),
+        (run.actions, render_actions(report.actions or ())),
         *([(run.controls, render_controls(report.controls))] if report.controls else []),
         *([(run.oscal, results)] if results is not None else []),
     ):

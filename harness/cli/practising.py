@@ -64,6 +64,7 @@ def practise(  # noqa: PLR0913 - the options of two commands
     json: bool = False,
     damage: Damage | None = None,
     runs: Path = Path("runs"),
+    paper: bool = False,
     sealing: Sealing | None = None,
 ) -> int:
     """Rehearses on a practice platform of its own, damaged first where `damage` says so.
@@ -95,6 +96,7 @@ def practise(  # noqa: PLR0913 - the options of two commands
             runs=runs,
             seed=seed,
             practice=True,
+            paper=paper,
             told=Environment(seal=sealing),
             notes=(*NOTES, cited(runs)),
             settings=(Setting(name="scale", value=f"{scale:g}", origin="--scale"),),

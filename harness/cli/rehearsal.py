@@ -33,8 +33,11 @@ class Rehearsal:
     runs: Path
     seed: int
     practice: bool
+    paper: bool = True
+    """Whether there shall be a report.pdf; practice runs are looked at once, on a screen."""
+
     told: Environment | None = None
-    """What says who is told of the run, and how it is kept; None: nobody, and not."""
+    """Says who is told of the run, what is masked in it, how it is kept; None: nothing does."""
 
     notes: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
@@ -70,6 +73,7 @@ def rehearse(plan: Plan, rehearsal: Rehearsal) -> tuple[RunDirectory, Judgement]
         runs=rehearsal.runs,
         seed=rehearsal.seed,
         practice=rehearsal.practice,
+        paper=rehearsal.paper,
         told=rehearsal.told,
         notes=rehearsal.notes,
         settings=rehearsal.settings,

@@ -125,6 +125,7 @@ def command(  # noqa: PLR0913 - one for each option
             only=only,
             json=json,
             runs=runs_directory or Path("runs"),
+            paper=True,
             sealing=sealing,
         )
     found = environment_named(environment, settings)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,13 +21,21 @@ from harness.seal.chain import digest
 class Recorder:
     """Appends facts; each call returns when its line is fsynced. Safe from several threads."""
 
-    def __init__(self, path: Path, clock: Clock, begins_with: bytes = b"") -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        begins_with: bytes = b"",
+        mask: Callable[[Event], Event] | None = None,
+    ) -> None:
         """Creates the file; RecordError where there is one already, or where it cannot be made.
 
         `begins_with`: the content of plan.json, whose digest the first fact names.
+        `mask`: takes out of a fact what is not for others.
         """
         self._path = path
         self._clock = clock
+        self._mask = mask
         self._lock = threading.Lock()
         self._sequence = 0
         self._previous = digest(begins_with)
@@ -37,6 +46,8 @@ class Recorder:
 
     def __call__(self, fact: Event) -> None:
         """Writes one fact; RecordError if the disk does not take it."""
+        if self._mask is not None:
+            fact = self._mask(fact)
         with self._lock:
             entry = Entry(
                 sequence=self._sequence,

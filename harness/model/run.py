@@ -45,11 +45,15 @@ class RunRecord(_Value, frozen=True, kw_only=True):
     user: str
     """Operating-system user who ran it."""
 
+    on_behalf_of: str | None = None
+    """The person that the environment names behind that user, and by which variable: `ada
+    (SUDO_USER)`; an assertion, nobody has verified it."""
+
     host: str
     """Host that conducted and probed: the one clock of every interval."""
 
     argv: tuple[str, ...]
-    """The command as typed; it repeats the run. Secrets never stand on a command line."""
+    """The command as typed; it repeats the run. A secret that stood in it is `[secret]`."""
 
     git_head: str | None = None
     """Commit of the working directory, 40 hex digits; None: not a git checkout."""
@@ -68,6 +72,10 @@ class RunRecord(_Value, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     """What a reader must know to judge the evidence, e.g. that the practice platform's past was
     made by setting the server's clock back. Printed under what the report does not show."""
+
+    masked: dict[str, int] | None = None
+    """Class -> how often something of it was masked in logs and messages (harness.masking); a class
+    that is not named was switched off. None: while it runs, or nothing was masked at all."""
 
     participants: tuple[str, ...] = ()
     """Who took part in a game day: `Ada (conducts)`, as given by `--participant`."""

@@ -1,10 +1,15 @@
-"""Renders report.html: one file, no scripts, no links elsewhere, for screen and A4. Pure."""
+"""Renders report.html: one file, no scripts, no links elsewhere, for screen and A4. Pure.
+
+The page that report.pdf is printed from is the same one, with a few lines more.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC
 from functools import cache
+from typing import Protocol
 
 import jinja2
 from markupsafe import Markup
@@ -29,8 +34,34 @@ GLYPHS = {Verdict.PASS: "\u2713", Verdict.FAIL: "\u2715", Verdict.INCONCLUSIVE: 
 """A shape for each verdict, so that none is told by colour alone."""
 
 
+class File(Protocol):
+    """A file of the run that a report names."""
+
+    @property
+    def name(self) -> str:
+        """Within the run directory."""
+
+    @property
+    def sha256(self) -> str:
+        """In hex."""
+
+
 def render_html(report: Report) -> str:
     """The whole report; equal input gives equal text."""
+    return _template("report.html.j2").render(_shown(report))
+
+
+def render_paper(report: Report, attached: Sequence[File]) -> str:
+    """The page that becomes report.pdf: names what is attached to it, and what each sheet says."""
+    return _template("paper.html.j2").render(
+        _shown(report),
+        attached=attached,
+        as_of=report.run.started.astimezone(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _shown(report: Report) -> dict[str, object]:
+    """What the templates are filled with."""
     pictures = [
         Markup(  # noqa: S704 - timeline.draw escapes all text, through xml.etree
             timeline.draw(restore, rto_s=report.rto_s(restore.subject), name=f"r{number}")
@@ -41,7 +72,7 @@ def render_html(report: Report) -> str:
         Markup(lanes.draw_lanes(trial, name=f"g{number}"))  # noqa: S704 - as above
         for number, trial in enumerate(report.judgement.recoveries, start=1)
     ]
-    return _template().render(
+    return dict(
         judgement=report.judgement,
         run=report.run,
         report=report,
@@ -97,7 +128,7 @@ def _of_load(report: Report) -> dict[str, object]:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     surroundings = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.report", "templates"),
         autoescape=True,
@@ -121,6 +152,7 @@ def _template() -> jinja2.Template:
         "law": load_wording.law,
         "loss_of": wording.loss_of,
         "lost_writes": wording.lost_writes,
+        "masked": wording.masked,
         "measure": wording.measure,
         "objective": wording.objective,
         "of_resource": wording.of_resource,
@@ -137,7 +169,7 @@ def _template() -> jinja2.Template:
         "when": wording.when,
     }
     surroundings.filters.update(filters)
-    return surroundings.get_template("report.html.j2")
+    return surroundings.get_template(name)
 
 
 def _finalize(value: object) -> object:

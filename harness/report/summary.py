@@ -39,8 +39,8 @@ class Report:
     judgement: Judgement
     run: RunRecord
     plan: RunPlan
-    actions: tuple[Action, ...] = ()
-    """As they stand after the run."""
+    actions: tuple[Action, ...] | None = None
+    """As they stand after the run; None: nobody asked for them."""
 
     not_carried_over: str | None = None
     """Why the actions of the runs before are missing among them."""

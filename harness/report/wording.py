@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -331,6 +331,26 @@ def evidence(sequence_numbers: Iterable[int]) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 trial`, `2 trials`, `1,204 writes`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+_MASKED = {
+    "secret": "secrets",
+    "email": "e-mail addresses",
+    "address": "IP addresses",
+    "literal": "values in SQL",
+}
+
+
+def masked(counts: Mapping[str, int]) -> str:
+    """What was masked in a run's logs and messages, and what was left as it was."""
+    found = [f"{_MASKED.get(name, name)}: {count:,}" for name, count in counts.items() if count]
+    said = (
+        f"in logs and messages, {', '.join(found)}; a token is the same value in this run only"
+        if found
+        else "nothing: no secret and no personal data was recognised in logs and messages"
+    )
+    off = [words for name, words in _MASKED.items() if name not in counts]
+    return f"{said}; switched off: {', '.join(off)}" if off else said
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.chaos.context import ExperimentConfig
 from harness.chaos.supervisor import ExperimentProcess
 from harness.drivers.clock import wait_until
+from harness.masking import Masker
 from harness.model.cluster import ClusterAccess, Identity
 from harness.model.codec import to_json
 from harness.model.game_day import Caps
@@ -40,7 +41,7 @@ def _started(tmp_path: Path) -> tuple[ExperimentProcess, ExperimentConfig]:
         release=place / "release",
         deadline=timedelta(minutes=1),
     )
-    return ExperimentProcess(config, place, tmp_path / "artefacts"), config
+    return ExperimentProcess(config, place, tmp_path / "artefacts", Masker(bytes(32))), config
 
 
 def test_facts_are_read_as_they_come_and_once(tmp_path: Path) -> None:

@@ -41,12 +41,14 @@ def test_the_whole_summary(name: str) -> None:
 def test_the_whole_page_and_screens(name: str) -> None:
     report = followed_up(name)
     expect(EXPECTED / f"followed-up-{name}.html", render_html(report))
-    expect(EXPECTED / f"followed-up-{name}.actions.txt", render_actions_screen(report.actions))
+    expect(
+        EXPECTED / f"followed-up-{name}.actions.txt", render_actions_screen(report.actions or ())
+    )
     runs = [report.run.run]
     expect(
         EXPECTED / f"followed-up-{name}.controls.txt", render_controls_screen(report.controls, runs)
     )
-    expect(EXPECTED / f"followed-up-{name}.actions.csv", render_actions(report.actions))
+    expect(EXPECTED / f"followed-up-{name}.actions.csv", render_actions(report.actions or ()))
     expect(EXPECTED / f"followed-up-{name}.controls.csv", render_controls(report.controls))
 
 
@@ -62,6 +64,7 @@ def test_a_run_of_nothing_supports_nothing_and_says_so() -> None:
 
 def test_what_was_open_before_is_overdue_and_first() -> None:
     report = followed_up("failing")
+    assert report.actions
     assert report.actions[0].state is State.OVERDUE
     assert report.actions[-1].state is State.ACCEPTED
     assert "1 overdue" in render_summary(report)
@@ -70,9 +73,9 @@ def test_what_was_open_before_is_overdue_and_first() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_actions_are_read_as_they_were_written(name: str) -> None:
     """Which is how they are carried over; text from outside is on one line by then."""
-    written = render_actions(followed_up(name).actions)
+    written = render_actions(followed_up(name).actions or ())
     assert render_actions(read_actions(written)) == written
-    assert len(read_actions(written)) == len(followed_up(name).actions)
+    assert len(read_actions(written)) == len(followed_up(name).actions or ())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_actions_are_read_as_they_were_written(name: str) -> None:
 )
 def test_a_file_that_holds_no_actions_is_refused(damage: Callable[[str], str]) -> None:
     with pytest.raises(ValueError, match="."):
-        read_actions(damage(render_actions(followed_up("failing").actions)))
+        read_actions(damage(render_actions(followed_up("failing").actions or ())))
 
 
 def test_a_spreadsheet_takes_no_field_for_a_formula() -> None:

@@ -402,7 +402,7 @@ def test_a_log_that_cannot_be_kept_does_not_keep_anything_from_being_put_back(
     def full(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.store.shutil.copyfile", full)
+    monkeypatch.setattr("harness.store.Masker.copy", full)
     world = World()
     found = perform(tmp_path, world)
     assert not world.lost

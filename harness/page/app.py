@@ -146,6 +146,7 @@ class Page:
                 HarnessError: self._not_readable,
             },
         )
+        app.router.redirect_slashes = False
         return Guard(app, self.access, self.sessions)
 
     def _page(self, request: Request, template: str, **values: object) -> HTMLResponse:

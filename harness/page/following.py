@@ -91,7 +91,8 @@ class Followed:
     def _read_observations(self) -> None:
         if not self.run.observations.is_dir():
             return
-        for path in sorted(self.run.observations.glob("*.jsonl")):
+        paths = self.run.observations.glob("*.jsonl")
+        for path in sorted(paths, key=lambda one: self._state.place(one.name)):
             if path.is_symlink():
                 continue
             file = self._observations.setdefault(path.name, GrowingFile(path))

@@ -30,6 +30,9 @@ MOST_QUERY_BYTES = 2_048
 MOST_FORM_FIELDS = 10
 
 _PUBLIC = ("/sign-in", "/static/page.css", "/static/report.css", "/static/icon.svg")
+_SESSION = ("/sign-in", "/sign-out")
+"""Forms that change nothing but who asks."""
+
 HEALTH = "/healthz"
 
 PAGE_POLICY = (
@@ -176,7 +179,7 @@ class Guard:
             if scope["method"] == "POST" or path == "/live/events":
                 raise Refused(403, "sign in first")
             return RedirectResponse("/sign-in", status_code=303)
-        if scope["method"] == "POST" and path != "/sign-in" and not self._access.operate:
+        if scope["method"] == "POST" and path not in _SESSION and not self._access.operate:
             raise Refused(403, "read-only: start it with `harness serve --operate` to change this")
         return None
 

@@ -413,15 +413,22 @@ class LiveState:
             lane = self._lanes[name] = Lane(name=name, subject=name.partition(": ")[0])
         return lane
 
+    def place(self, file: str) -> tuple[int, str]:
+        """Sorts files of observations by the order in which their trials are held: a class has one
+        lane for all of them, and what is older goes in first.
+        """
+        trial = self._trial_of(file)
+        return (self._trials.index(trial) if trial in self._trials else -1), file
+
+    def _trial_of(self, file: str) -> str:
+        """The trial whose name begins that of a file; empty: none's does."""
+        return max((one for one in self._trials if file.startswith(f"{one}-")), key=len, default="")
+
     def _named(self, file: str) -> str:
         """`orders: write on a new connection` of `pod-delete-1-orders-write-on-a-new-…`: the name
         of a file has its trial and its class (harness.probes.of_workloads.file_name).
         """
-        stem = file.removesuffix(".jsonl")
-        trial = max(
-            (one for one in self._trials if stem.startswith(f"{one}-")), key=len, default=""
-        )
-        rest = stem.removeprefix(f"{trial}-")
+        rest = file.removesuffix(".jsonl").removeprefix(f"{self._trial_of(file)}-")
         for subject in sorted(self._kinds, key=len, reverse=True):
             slug = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
             if rest == slug:

@@ -39,8 +39,8 @@ def render_page(coverage: Coverage, targets: Sequence[Target]) -> str:
 def coverage_section(coverage: Coverage, *, name: str, styled: bool = True) -> Markup:
     """A `<section>` with the picture and what is owed, to stand in any page with report.css.
 
-    `name` is an XML name, unique in that page. Not `styled`: the page has coverage.css too, where it
-    allows no style that stands in its text.
+    `name` is an XML name, unique in that page. Not `styled`: the page has coverage.css
+    too, and allows no style that stands in its text.
     """
     text = (
         _environment()

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sets up all that the README's commands need: system packages, .venv, and `harness` in it.
 #
-#   setup.sh [lab | bench]   lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
-#                            bench: also what `make bench` compares the injector with (nginx, wrk)
+#   setup.sh [test | lab | bench]   test: also what `make test` tries the page in (Chromium)
+#                                   lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
+#                                   bench: also what `make bench` compares the injector with (nginx, wrk)
 #
 # `make setup` runs it where .setup/done is older than its inputs; it may be run again at any time.
 # System packages come from apt on Debian 12 and Ubuntu, as root, only where something is missing;
@@ -83,6 +84,10 @@ missing_lab_packages() {
   done
 }
 
+missing_test_packages() {
+  command -v chromium >/dev/null || echo chromium
+}
+
 missing_bench_packages() {
   command -v nginx >/dev/null || echo nginx
   command -v wrk >/dev/null || echo wrk
@@ -96,6 +101,7 @@ has_go() {
 missing_packages() {
   [[ $WITH != lab ]] || missing_lab_packages
   [[ $WITH != bench ]] || missing_bench_packages
+  [[ $WITH != test ]] || missing_test_packages
   has_python || echo python3
   has_venv || echo python3-venv
   has_python_headers || echo python3-dev
@@ -244,5 +250,6 @@ case $WITH in
     touch .setup/lab-done
     ;;
   bench) touch .setup/bench-done ;;
+  test) touch .setup/test-done ;;
 esac
 say "done"

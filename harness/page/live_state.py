@@ -316,6 +316,9 @@ class LiveState:
         self._all_faults: list[int] = []
         self._lost: dict[str, Broken] = {}
         self._lanes: dict[str, Lane] = {}
+        self._lane_of: dict[str, Lane] = {}
+        """By its file; a file has some thousands of lines."""
+
         self._messages: dict[str, _Messages] = {}
         self._last_ns = 0
         self._ended: RunEnded | None = None
@@ -407,10 +410,11 @@ class LiveState:
 
     def _lane(self, file: str) -> Lane:
         """The lane of a file; the same class in another trial has the same one."""
-        name = self._named(file)
-        lane = self._lanes.get(name)
+        lane = self._lane_of.get(file)
         if lane is None:
-            lane = self._lanes[name] = Lane(name=name, subject=name.partition(": ")[0])
+            name = self._named(file)
+            lane = self._lanes.setdefault(name, Lane(name=name, subject=name.partition(": ")[0]))
+            self._lane_of[file] = lane
         return lane
 
     def place(self, file: str) -> tuple[int, str]:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import judged_runs
 import psutil
@@ -54,7 +55,7 @@ FLAGS = (
 def chromium() -> Iterator[Browser]:
     """Debian's; that it is missing is an error."""
     program = shutil.which("chromium")
-    assert program is not None, "no chromium: make setup"
+    assert program is not None, "no chromium: make setup-test"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS])
         yield browser
@@ -120,15 +121,27 @@ def look(chromium: Browser) -> Iterator[Callable[..., Page]]:
     contexts = []
     said: list[str] = []
 
-    def opened(served: Served, path: str = "/", **options: object) -> Page:
-        context = chromium.new_context(viewport={"width": 1280, "height": 860}, **options)  # type: ignore[arg-type]
+    def opened(
+        served: Served,
+        path: str = "/",
+        *,
+        scripts: bool = True,
+        scheme: Literal["light", "dark"] = "light",
+    ) -> Page:
+        context = chromium.new_context(
+            viewport={"width": 1280, "height": 860},
+            java_script_enabled=scripts,
+            color_scheme=scheme,
+        )
         context.set_default_timeout(ANSWERS_WITHIN_S * 1000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on(
             "console",
-            lambda message: said.append(message.text) if "Content Security" in message.text else None,
+            lambda message: (
+                said.append(message.text) if "Content Security" in message.text else None
+            ),
         )
         page.goto(served.address)
         page.wait_for_url(f"{served.base}/")
@@ -174,7 +187,7 @@ def test_everything_is_read_without_scripts(
     """Sign in, the list, a run, its report, targets, coverage, the run that goes on."""
     run = stored(tmp_path, "failing")
     with outage(tmp_path):
-        page = look(serve(), java_script_enabled=False)
+        page = look(serve(), scripts=False)
         page.route(re.compile("/live"), _unwrap_noscript)
         expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
         page.get_by_role("combobox", name="Verdict").select_option("FAIL")
@@ -205,7 +218,7 @@ def test_everything_is_read_without_scripts(
 def test_the_live_page_follows_the_run(
     serve: Callable[..., Served], look: Callable[..., Page], tmp_path: Path
 ) -> None:
-    """Opened before it begins; then steps, what is broken, classes, clocks, its end, in two tabs."""
+    """Opened before it begins; steps, what is broken, classes, clocks, its end, in two tabs."""
     served = serve()
     page = look(served, "/live")
     other = page.context.new_page()
@@ -308,13 +321,16 @@ PAGES = ("/", "/runs/RUN", "/targets", "/targets/rto", "/coverage", "/live", "/l
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_can_be_used_by_everybody(
-    serve: Callable[..., Served], look: Callable[..., Page], tmp_path: Path, scheme: str
+    serve: Callable[..., Served],
+    look: Callable[..., Page],
+    tmp_path: Path,
+    scheme: Literal["light", "dark"],
 ) -> None:
     """Names, landmarks, heads, contrast of 4.5:1 (WCAG 2.2, 1.4.3), no sideways scrolling."""
     run = stored(tmp_path, "failing")
     checks = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")
     with outage(tmp_path), DrillProcess(tmp_path / "state", "answers"):
-        page = look(serve("--operate"), "/", color_scheme=scheme)
+        page = look(serve("--operate"), "/", scheme=scheme)
         base = page.url.rstrip("/")
         for path in PAGES:
             page.goto(f"{base}{path.replace('RUN', run.path.name)}")
@@ -379,7 +395,7 @@ def test_nothing_of_the_files_of_a_run_is_run(
 def test_ctrl_c_ends_the_streams_at_once(
     serve: Callable[..., Served], look: Callable[..., Page], tmp_path: Path
 ) -> None:
-    """Exit code 0, the token is gone, the page says that it stands still; it comes back by itself."""
+    """Exit code 0, the token is gone, and the page says that it stands still."""
     with outage(tmp_path):
         served = serve()
         page = look(served, "/live")
@@ -408,7 +424,8 @@ def test_clients_that_are_gone_leave_nothing_behind(
         page.close()
         process = psutil.Process(served.process.pid)
         request = (
-            f"GET /live/events HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nCookie: {cookie}\r\n\r\n"
+            f"GET /live/events HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+            f"Cookie: {cookie}\r\n\r\n"
         ).encode()
         _settled(served)
         files = process.num_fds()
@@ -420,7 +437,11 @@ def test_clients_that_are_gone_leave_nothing_behind(
                     while got < received:
                         got += len(one.recv(received - got))
         _settled(served)
-        assert process.num_fds() <= files
+        wait_until(  # a look that nobody waits for any more ends in its thread
+            lambda: process.num_fds() <= files or None,
+            within_s=ANSWERS_WITHIN_S,
+            what=f"{files} open files as before",
+        )
         assert process.num_threads() <= _MOST_THREADS
         again = look(served, "/live")
         expect(again.locator("tr.unseen, tr.down, tr.up").first).to_be_visible()

@@ -117,6 +117,7 @@ class Feed:
                 data = to_json(
                     {
                         "run": "" if shown.view is None else shown.view.run,
+                        "life": "" if shown.view is None else shown.view.life,
                         "regions": fresh,
                         "said": self._said,
                     }

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 from harness.model.conformance import ConformancePlan
 from harness.model.fault import Intent
-from harness.model.game_day import GameDayPlan
 from harness.model.history import (
     CleanedUp,
     Entry,
@@ -30,7 +29,7 @@ from harness.model.history import (
 from harness.model.instant import NANOSECONDS_PER_SECOND, Bracket, Instant, nanoseconds
 from harness.model.load_test import LoadPlan
 from harness.model.note import Note
-from harness.model.plan import RunPlan, subjects
+from harness.model.plan import Plan, RunPlan, subjects
 from harness.model.run import RunRecord
 from harness.model.subscription import Published, Received, SubscriptionEvent
 from harness.model.target import RecoveryTime
@@ -347,16 +346,17 @@ class LiveState:
                 if fact.bracket is not None:
                     self._faults.setdefault(fact.subject, fact.bracket)
                     self._all_faults.append(fact.bracket.earliest_ns)
-                if not isinstance(self.plan, GameDayPlan | LoadPlan):
-                    said = "assumed to be lost" if fact.assumed else "lost"
+                if isinstance(self.plan, Plan) and not fact.assumed:
                     self._lost[fact.subject] = Broken(
-                        action=f"{fact.subject}: {said}", since=fact.wall
+                        action=f"{fact.subject}: lost", since=fact.wall
                     )
             case CleanedUp():
                 self._lost = {}
             case ProbesRecorded():
                 lane = self._lane(fact.file)
-                lane.name, lane.complete = fact.probe_class, True
+                own = fact.probe_class.startswith(fact.subject)  # of a restore it names none
+                lane.name = fact.probe_class if own else f"{fact.subject}: {fact.probe_class}"
+                lane.complete = True
             case RunEnded():
                 self._ended = fact
             case _:
@@ -484,7 +484,10 @@ class LiveState:
             if step.stand is Stand.NOW:
                 part = next((one for one in step.parts if one.stand is Stand.NOW), None)
                 return step.title if part is None else f"{step.title}: {part.name}"
-        return "beginning" if not self._facts else "between two steps"
+        if not self._facts:
+            return "beginning"
+        begun = any(step.stand is not Stand.NEXT for step in steps)
+        return "between two steps" if begun else "before the first step"
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -498,7 +501,12 @@ class LiveState:
 
     def _clocks(self, now_ns: int) -> Iterator[ClockView]:
         """One for each subject that clients are seen to use, from the fault that is about it."""
-        everything = [bracket for hit, bracket in self._faults.items() if hit not in self._kinds]
+        everything = [
+            bracket
+            for hit, bracket in self._faults.items()
+            # Restores are of their trial's subjects, and a region that is away hits none of them.
+            if hit not in self._kinds and not isinstance(self.plan, Plan)
+        ]
         for subject in self._kinds:
             own = self._faults.get(subject)
             hits = [*everything, *([own] if own is not None else [])]

@@ -219,7 +219,7 @@ def test_the_live_page_follows_the_run(
     serve: Callable[..., Served], look: Callable[..., Page], tmp_path: Path
 ) -> None:
     """Opened before it begins; steps, what is broken, classes, clocks, its end, in two tabs."""
-    served = serve()
+    served = serve("--operate")
     page = look(served, "/live")
     other = page.context.new_page()
     other.goto(f"{served.base}/live")
@@ -229,6 +229,7 @@ def test_the_live_page_follows_the_run(
     with running_days.RunningDay(tmp_path / "runs", now) as day:
         for tab in (page, other):
             expect(tab.get_by_role("heading", level=1)).to_contain_text("Announce the game day")
+            expect(tab.get_by_role("button", name="Abort the drill")).to_be_visible()
         day.first_trial()
         day.second_trial()
         intents = day.break_in(tmp_path / "state")
@@ -245,6 +246,8 @@ def test_the_live_page_follows_the_run(
         expect(page.locator(".broken")).to_contain_text("Nothing that the harness broke")
         day.run.write(day.run.run_record, replace(day.record, ended=HostClock().now().utc))
         expect(page.get_by_text("It ended.")).to_be_visible()
+        for form in (".note", ".abort-form"):
+            expect(page.locator(form)).to_be_hidden()
 
 
 def _since(now: Instant) -> float:

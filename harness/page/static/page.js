@@ -47,7 +47,7 @@
     live.classList.add("stale");
   };
   events.onmessage = (event) => {
-    const { run, regions, said: lines } = JSON.parse(event.data);
+    const { run, life, regions, said: lines } = JSON.parse(event.data);
     // Another run has another form: the page is loaded again, but never under somebody who writes.
     const text = live.querySelector('input[name="text"]');
     if (run !== live.dataset.run && !(text && text.value)) {
@@ -56,6 +56,7 @@
     }
     connection.hidden = true;
     live.classList.remove("stale");
+    live.dataset.life = life; // what ended takes no note, and cannot be aborted
     for (const [name, html] of Object.entries(regions)) replace(name, html);
     tell(lines);
   };

@@ -126,6 +126,8 @@ def test_a_class_is_named_by_its_file_and_then_by_its_record() -> None:
     """While it goes on, only the name of the file is there."""
     live = Live().answers(until_s=1)
     assert live.view(1).lanes[0].name == "orders: write on a new connection"
+    without = replace(make.probed(make.trial()), file=FILE, probe_class="write")
+    assert live.fact(1, without).view(1).lanes[0].name == "orders: write"
     fact = replace(make.probed(make.trial()), file=FILE, probe_class="orders: the recorded name")
     lane = live.fact(1, fact).view(1).lanes[0]
     assert lane.name == "orders: the recorded name"
@@ -301,7 +303,12 @@ def test_restores_have_steps_clocks_and_what_is_lost() -> None:
     """Each subject by itself; a clean-up gives back."""
     trial = constructors.trial()
     live = Live(constructors.plan(trials=[trial]))
-    live.fact(0, TrialStarted(trial=trial.id), constructors.lost(trial))
+    live.fact(-1, StepFailed(trial="", subject=None, step="checking the backups", error="x"))
+    assert live.view(-1).doing == "before the first step"
+    assumed = replace(constructors.lost(trial), assumed=True)
+    live.fact(0, TrialStarted(trial=trial.id), assumed)
+    assert live.view(1).broken == ()
+    live.fact(1, replace(assumed, assumed=False))
     view = live.view(1)
     assert view.doing.endswith("restoring")
     assert len(view.broken) == 1
@@ -313,6 +320,19 @@ def test_restores_have_steps_clocks_and_what_is_lost() -> None:
     assert live.view(32).doing.endswith("reading the ledger back")
     live.fact(33, CleanedUp(trial=trial.id, healed=("x",), leaks=()))
     assert live.view(33).broken == ()
+
+
+def test_a_region_that_is_away_starts_no_clock_of_a_restore() -> None:
+    """Only what is restored in this trial has one, though others were before."""
+    trial = constructors.trial()
+    live = Live(constructors.plan(trials=[trial]))
+    away = replace(constructors.lost(trial), subject="region:primary", assumed=False)
+    live.fact(0, TrialStarted(trial=trial.id), away)
+    live.answers(file=f"{trial.id}-orders.jsonl", until_s=2)
+    assert [one.action for one in live.view(2).broken] == ["region:primary: lost"]
+    assert live.view(2).clocks == ()
+    live.fact(2, constructors.lost(trial))
+    assert [one.subject for one in live.view(3).clocks] == ["orders"]
 
 
 def test_a_load_test_has_steps() -> None:

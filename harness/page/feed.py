@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 
 from harness.model.codec import to_json
-from harness.page.live_state import LiveView, news
+from harness.page.live_view import LiveView, news
 
 _log = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ from harness.model.note import Note
 from harness.model.run import RunRecord
 from harness.model.subscription import SubscriptionEvent
 from harness.page.ledger_counts import GrowingLedgers
-from harness.page.live_state import Around, LedgerView, Life, LiveState, LiveView
+from harness.page.live_state import LiveState
+from harness.page.live_view import Around, LedgerView, Life, LiveView
 from harness.ports import Clock
 from harness.store import RunDirectory
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.errors import InputError
 from harness.ledger.journal import RECORD, RECORD_BYTES, SUFFIX, Type, read_header
-from harness.page.live_state import LedgerView
+from harness.page.live_view import LedgerView
 
 _BLOCK_RECORDS = 2**14
 

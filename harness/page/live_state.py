@@ -5,15 +5,13 @@ Facts are taken in as they are read, in the order of their files; nothing is jud
 
 from __future__ import annotations
 
-import enum
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from harness.model.conformance import ConformancePlan
-from harness.model.fault import Intent
 from harness.model.history import (
     CleanedUp,
     Entry,
@@ -26,14 +24,26 @@ from harness.model.history import (
     TrialEnded,
     TrialStarted,
 )
-from harness.model.instant import NANOSECONDS_PER_SECOND, Bracket, Instant, nanoseconds
+from harness.model.instant import NANOSECONDS_PER_SECOND, Bracket, nanoseconds
 from harness.model.load_test import LoadPlan
-from harness.model.note import Note
 from harness.model.plan import Plan, RunPlan, subjects
 from harness.model.run import RunRecord
 from harness.model.subscription import Published, Received, SubscriptionEvent
 from harness.model.target import RecoveryTime
 from harness.page.live_steps import Part, Stand, parts_of
+from harness.page.live_view import (
+    Around,
+    Broken,
+    ClockView,
+    EventView,
+    LaneView,
+    Life,
+    LiveView,
+    Piece,
+    StepView,
+    Ticking,
+    Way,
+)
 from harness.page.live_wording import told
 
 WINDOW_NS = 10 * 60 * NANOSECONDS_PER_SECOND
@@ -49,14 +59,6 @@ _EVENTS = 200
 _SHOWN_EVENTS = 10
 
 
-class Way(enum.StrEnum):
-    """What a client class finds now."""
-
-    UP = "up"
-    DOWN = "down"
-    UNSEEN = "nobody looks"
-
-
 @dataclass(slots=True)
 class Stretch:
     """A time in which all answers were alike."""
@@ -64,170 +66,6 @@ class Stretch:
     start_ns: int
     end_ns: int
     right: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A stretch on a strip, in thousandths of its width."""
-
-    start: int
-    width: int
-    right: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneView:
-    """One client class."""
-
-    name: str
-    way: Way
-    for_ns: int | None
-    """How long it has been so."""
-
-    detail: str
-    """Of the newest wrong answer, where it is down."""
-
-    pieces: tuple[Piece, ...]
-    described: str
-    """The strip in words."""
-
-
-class Ticking(enum.StrEnum):
-    """Whether a clock goes."""
-
-    RUNNING = "running"
-    RECOVERED = "recovered"
-    UNHIT = "no wrong answer since the fault"
-    UNSEEN = "nobody looks"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockView:
-    """The time of one subject since the fault, against its target."""
-
-    subject: str
-    ticking: Ticking
-    elapsed_ns: int | None
-    target_ns: int | None
-    """The strictest RTO that covers it; None: no target does."""
-
-    @property
-    def over(self) -> bool:
-        """Whether the target is missed already, as far as this view can tell."""
-        return (
-            self.target_ns is not None
-            and self.elapsed_ns is not None
-            and self.elapsed_ns > self.target_ns
-        )
-
-    @property
-    def share(self) -> int:
-        """How much of the target is used up, in percent, 100 at most."""
-        if not self.target_ns or self.elapsed_ns is None:
-            return 0
-        return min(100, self.elapsed_ns * 100 // self.target_ns)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepView:
-    """One step of the plan, and the parts of it where it goes on."""
-
-    name: str
-    title: str
-    stand: Stand
-    parts: tuple[Part, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """Something that is broken now."""
-
-    action: str
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerView:
-    """What the writers of one ledger have on record."""
-
-    subject: str
-    acknowledged: int
-    failed: int
-    unresolved: int
-    """Sent, and neither acknowledged nor refused."""
-
-    last_acknowledged_ns: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventView:
-    """One line of what happened."""
-
-    at: datetime
-    text: str
-    bad: bool
-
-
-class Life(enum.StrEnum):
-    """Whether the run goes on."""
-
-    GOES_ON = "goes on"
-    SILENT = "silent"
-    """It did not end, and nothing of it is written any more."""
-
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What is known beside the history."""
-
-    now: Instant
-    life: Life
-    intents: Sequence[Intent] = ()
-    """Open ones, of this run."""
-
-    ledgers: Sequence[LedgerView] = ()
-    notes: Sequence[Note] = ()
-    written: datetime | None = None
-    """When something of it was last written."""
-
-    trouble: str | None = None
-    """What of it cannot be read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveView:
-    """All that the page shows of a run that goes on."""
-
-    run: str
-    suite: str
-    environment: str
-    started: datetime
-    now: datetime
-    elapsed_ns: int
-    life: Life
-    written: datetime | None
-    trouble: str | None
-    doing: str
-    broken: tuple[Broken, ...]
-    clocks: tuple[ClockView, ...]
-    lanes: tuple[LaneView, ...]
-    window_from: datetime
-    faults: tuple[int, ...]
-    """Where on the strips a fault was, in thousandths."""
-
-    steps: tuple[StepView, ...]
-    steps_before: int
-    """How many are done and not shown."""
-
-    steps_after: int
-    ledgers: tuple[LedgerView, ...]
-    notes: tuple[Note, ...]
-    """The newest first."""
-
-    events: tuple[EventView, ...]
-    """The newest first."""
 
 
 @dataclass(slots=True)
@@ -579,34 +417,6 @@ class LiveState:
             if len(wrong) != 1
             else "once down in the last 10 minutes",
         )
-
-
-def news(before: LiveView | None, after: LiveView) -> tuple[str, ...]:
-    """What a person who does not see the page must hear: turns, not values."""
-    if before is None or before.run != after.run:
-        return (f"run {after.run}: {after.doing}",)
-    said = []
-    if after.doing != before.doing:
-        said.append(after.doing)
-    known = {one.action for one in before.broken}
-    said += [f"broken: {one.action}" for one in after.broken if one.action not in known]
-    now = {one.action for one in after.broken}
-    said += [f"put back: {one.action}" for one in before.broken if one.action not in now]
-    ways = {lane.name: lane.way for lane in before.lanes}
-    said += [
-        f"{lane.name}: {lane.way}"
-        for lane in after.lanes
-        if ways.get(lane.name, Way.UP) is not lane.way
-    ]
-    over = {clock.subject for clock in before.clocks if clock.over}
-    said += [
-        f"{clock.subject}: the recovery time target is missed"
-        for clock in after.clocks
-        if clock.over and clock.subject not in over
-    ]
-    if after.life is Life.SILENT and before.life is not Life.SILENT:
-        said.append("no sign of life of the run")
-    return tuple(said)
 
 
 def _trials(plan: RunPlan) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from harness.model.instant import seconds
 from harness.model.quantity import show_bytes
 from harness.page.guard import Visitor
-from harness.page.live_state import LiveView
+from harness.page.live_view import LiveView
 from harness.report import coverage_wording, wording
 from harness.report.html import GLYPHS
 

@@ -24,7 +24,7 @@ from harness.model.game_day import GameDayPlan
 from harness.model.note import Note, SignedIn
 from harness.page.following import SILENT_AFTER_S, Followed, Follower
 from harness.page.ledger_counts import GrowingLedgers
-from harness.page.live_state import Life, LiveView, Way
+from harness.page.live_view import Life, LiveView, Way
 from harness.page.notes import take_note
 
 

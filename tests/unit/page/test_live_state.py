@@ -44,17 +44,9 @@ from harness.model.history import (
 from harness.model.instant import Bracket, Instant
 from harness.model.plan import RunPlan
 from harness.model.subscription import Published, Received, Subscribed
-from harness.page.live_state import (
-    WINDOW_NS,
-    Around,
-    Life,
-    LiveState,
-    LiveView,
-    Ticking,
-    Way,
-    news,
-)
+from harness.page.live_state import WINDOW_NS, LiveState
 from harness.page.live_steps import Stand
+from harness.page.live_view import Around, Life, LiveView, Ticking, Way, news
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 FILE = "pod-delete-1-orders-write-on-a-new-connection.jsonl"

@@ -1,6 +1,6 @@
 # The commands of the README. Each sets up all that it needs first.
 # `lab` and `test-lab` need root: they make network namespaces and control groups.
-.PHONY: setup setup-lab setup-bench setup-paper demo lab test test-lab test-paper bench bench-lab calibrate lint types imports lock clean
+.PHONY: setup setup-test setup-lab setup-bench setup-paper demo lab test test-lab test-paper bench bench-lab calibrate lint types imports lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -8,6 +8,11 @@ setup: .setup/done
 
 .setup/done: requirements.lock pyproject.toml setup.sh
 	@bash setup.sh
+
+setup-test: .setup/test-done
+
+.setup/test-done: requirements.lock pyproject.toml setup.sh
+	@bash setup.sh test
 
 setup-lab: .setup/lab-done
 
@@ -22,7 +27,7 @@ setup-bench: .setup/bench-done
 demo: setup
 	@$(BIN)/harness demo
 
-test: setup
+test: setup-test
 	@$(BIN)/nox --non-interactive
 
 setup-paper: .setup/paper-done

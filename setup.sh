@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up all that the README's commands need: system packages, .venv, and `harness` in it.
 #
-#   setup.sh [lab | bench | paper]
+#   setup.sh [test | lab | bench | paper]
+#                            test: also what `make test` tries with (Chromium, Prometheus, poppler)
 #                            lab: also what `harness lab` needs (container tools, etcd, HAProxy, Go)
 #                            bench: also what `make bench` compares the injector with (nginx, wrk)
 #                            paper: also what `make test-paper` has report.pdf validated by (Java)
@@ -70,8 +71,6 @@ has_redis() {
 
 has_pgbackrest() { command -v pgbackrest >/dev/null; }
 
-has_prometheus() { command -v prometheus >/dev/null && command -v promtool >/dev/null; }
-
 # It dates the practice platform's past: a month of daily backups, made within seconds.
 has_faketime() { compgen -G '/usr/lib*/*/faketime/libfaketime.so.1' >/dev/null; }
 
@@ -87,6 +86,13 @@ missing_lab_packages() {
   done
 }
 
+missing_test_packages() {
+  command -v chromium >/dev/null || echo chromium
+  command -v pdftotext >/dev/null || echo poppler-utils
+  { command -v prometheus && command -v promtool; } >/dev/null || echo prometheus
+  command -v prometheus-pushgateway >/dev/null || echo prometheus-pushgateway
+}
+
 missing_bench_packages() {
   command -v nginx >/dev/null || echo nginx
   command -v wrk >/dev/null || echo wrk
@@ -97,8 +103,7 @@ has_go() {
   [[ $(GOTOOLCHAIN=local go version 2>/dev/null) =~ go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 24))
 }
 
-# What report.pdf is drawn with and in (harness/report/pdf.py names the same), and poppler, by which
-# tests read it.
+# What report.pdf is drawn with and in (harness/report/pdf.py names the same).
 has_library() { compgen -G "/usr/lib*/*/$1" >/dev/null || compgen -G "/usr/lib*/$1" >/dev/null; }
 
 has_font() { [[ -n $(find /usr/share/fonts /usr/local/share/fonts -name "$1" -print -quit 2>/dev/null) ]]; }
@@ -109,7 +114,6 @@ missing_paper_packages() {
   has_library libharfbuzz-subset.so.0 || echo libharfbuzz-subset0
   has_font DejaVuSans.ttf || echo fonts-dejavu-core
   has_font LiberationSans-Regular.ttf || echo fonts-liberation
-  command -v pdftotext >/dev/null || echo poppler-utils
 }
 
 # veraPDF, which says whether report.pdf conforms, comes from Maven Central (tests/paper/pom.xml).
@@ -122,6 +126,7 @@ missing_packages() {
   [[ $WITH != paper ]] || missing_validator_packages
   [[ $WITH != lab ]] || missing_lab_packages
   [[ $WITH != bench ]] || missing_bench_packages
+  [[ $WITH != test ]] || missing_test_packages
   has_python || echo python3
   has_venv || echo python3-venv
   has_python_headers || echo python3-dev
@@ -134,8 +139,6 @@ missing_packages() {
   missing_paper_packages
   command -v openssl >/dev/null || echo openssl
   command -v jq >/dev/null || echo jq
-  has_prometheus || echo prometheus
-  command -v prometheus-pushgateway >/dev/null || echo prometheus-pushgateway
 }
 
 # The newest server package that apt knows, and never an older one than is needed.
@@ -274,5 +277,6 @@ case $WITH in
     ;;
   bench) touch .setup/bench-done ;;
   paper) touch .setup/paper-done ;;
+  test) touch .setup/test-done ;;
 esac
 say "done"

@@ -30,6 +30,7 @@ from harness.model.history import (
 )
 from harness.model.judgement import Judgement
 from harness.model.load_test import LoadPlan
+from harness.model.note import Note
 from harness.model.plan import Plan, RunPlan
 from harness.model.run import RunRecord
 from harness.model.subscription import SubscriptionEvent
@@ -58,6 +59,7 @@ class RunDirectory:
         self.ledger = path / "ledger"
         self.artefacts = path / "artefacts"
         self.baseline = path / "baseline"
+        self.notes = path / "notes.jsonl"
         self.verdict = path / "verdict.json"
         self.report = path / "report.html"
         self.paper = path / "report.pdf"
@@ -155,6 +157,21 @@ class RunDirectory:
     def read_judgement(self) -> Judgement:
         """verdict.json; InputError where it is missing or torn."""
         return _read(self.verdict, Judgement, hint=f"harness analyse {self.path}")
+
+    def read_notes(self) -> tuple[Note, ...]:
+        """What people noted while it went on, in their order; none where nobody did.
+
+        A last line that is torn was never confirmed to who wrote it: it is left out. A torn line
+        elsewhere is an InputError.
+        """
+        if not self.notes.exists():
+            return ()
+        *lines, torn = _bytes(self.notes).split(b"\n")
+        del torn  # empty, but where the writer was killed
+        try:
+            return tuple(from_json(line, Note) for line in lines)
+        except msgspec.DecodeError as error:
+            raise InputError(f"{self.notes}: {error}") from error
 
     def read_history(self) -> History:
         """history.jsonl with the observations it names.

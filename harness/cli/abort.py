@@ -24,17 +24,9 @@ def command(run: str | None, state: Path) -> None:
     RUN, where it is given, must be the one that is going on. Returns as soon as the drill has
     answered, within two seconds; the drill itself ends when all is as it was.
     """
-    from harness.errors import InputError
     from harness.faults import drill_lock
 
-    drill = drill_lock.current(state)
-    if drill is None:
-        raise InputError("no drill is going on", hint="harness recover  # where one was killed")
-    if run is not None and run != drill.run:
-        raise InputError(
-            f"run {run} is not going on, but {drill.run} is", hint=f"harness abort {drill.run}"
-        )
-    stopping = drill_lock.stop(state, drill)
+    drill, stopping = drill_lock.abort(state, run)
     click.echo(f"{drill.run} stops (process {drill.pid})")
     for action in stopping.putting_back or ("nothing is broken just now",):
         click.echo(f"  putting back: {action}" if stopping.putting_back else f"  {action}")

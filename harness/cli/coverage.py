@@ -11,10 +11,13 @@ from harness.cli import options
 from harness.cli.exit import exit_code
 
 if TYPE_CHECKING:  # read when the command is called, so that --help is quick
+    from collections.abc import Sequence
+
     from harness.coverage.answering import EndedRun
     from harness.coverage.compose import RunsRead
     from harness.coverage.suites import Ground
-    from harness.model.coverage import RunNotCounted
+    from harness.model.coverage import Coverage, RunNotCounted
+    from harness.model.target import Target
     from harness.settings import Environment
     from harness.store import RunDirectory
 
@@ -96,23 +99,63 @@ def command(  # noqa: PLR0913 - one for each option
     Targets that no check can see decide nothing; each is named, with what would be needed.
     """
     import sys
+
+    from harness.model.codec import to_indented_json
+    from harness.report.coverage_page import render_page
+    from harness.report.coverage_picture import as_file, draw_coverage
+    from harness.report.coverage_table import write_coverage
+    from harness.targets import load_targets
+
+    targets = load_targets(targets_directory)
+    coverage = covered(
+        targets,
+        environments,
+        settings=settings,
+        suites_directory=suites_directory,
+        profiles=profiles,
+        folders=folders,
+        restores_every=restores_every,
+        others_every=others_every,
+        cluster=cluster,
+    )
+    if html is not None:
+        _write(html, render_page(coverage, targets))
+    if picture is not None:
+        _write(picture, as_file(draw_coverage(coverage, name="coverage")))
+    if json:
+        click.echo(to_indented_json(coverage), nl=False)
+    else:
+        write_coverage(coverage, sys.stdout)
+    return exit_code(coverage.verdict)
+
+
+def covered(  # noqa: PLR0913 - what a coverage is made of
+    targets: Sequence[Target],
+    environments: Sequence[str],
+    *,
+    settings: Path,
+    suites_directory: Path,
+    profiles: Path,
+    folders: Sequence[Path] = (),
+    restores_every: int | None = None,
+    others_every: int | None = None,
+    cluster: str | None = None,
+) -> Coverage:
+    """The coverage today, of the runs in `folders` or, without any, of the environments' own; what
+    `harness coverage` and the page show. Periods are in days. Raises InputError.
+    """
     from datetime import timedelta
 
     from harness.coverage.compose import Periods, cover
     from harness.drivers.clock import HostClock
     from harness.load.profiles import load_profiles
-    from harness.model.codec import to_indented_json
-    from harness.report.coverage_page import render_page
-    from harness.report.coverage_picture import as_file, draw_coverage
-    from harness.report.coverage_table import write_coverage
     from harness.suites import load_suite
-    from harness.targets import load_targets
 
     known = {name: _known(name, settings) for name in environments}
-    targets = load_targets(targets_directory)
-    coverage = cover(
+    own = tuple(dict.fromkeys(_runs_of(one) for one in known.values()))
+    return cover(
         targets,
-        _read_runs(folders or tuple(dict.fromkeys(_runs_of(one) for one in known.values()))),
+        _read_runs(tuple(folders) or own),
         [
             load_suite(path.stem, suites_directory)
             for path in sorted(suites_directory.glob("*.yaml"))
@@ -127,15 +170,6 @@ def command(  # noqa: PLR0913 - one for each option
         profiles=load_profiles(profiles) if profiles.is_dir() else {},
         clusters=_clusters(known, cluster),
     )
-    if html is not None:
-        _write(html, render_page(coverage, targets))
-    if picture is not None:
-        _write(picture, as_file(draw_coverage(coverage, name="coverage")))
-    if json:
-        click.echo(to_indented_json(coverage), nl=False)
-    else:
-        write_coverage(coverage, sys.stdout)
-    return exit_code(coverage.verdict)
 
 
 def _write(path: Path, text: str) -> None:
@@ -158,6 +192,11 @@ def _known(name: str, settings: Path) -> Environment | None:
     if name in {LAB, PRACTICE} or not settings.is_file():
         return None
     return load_environment(name, settings)
+
+
+def runs_of(environment: str, settings: Path) -> Path:
+    """The folder that an environment's runs are written to; raises InputError."""
+    return _runs_of(_known(environment, settings))
 
 
 def _runs_of(known: Environment | None) -> Path:

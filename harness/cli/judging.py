@@ -102,6 +102,7 @@ def report_of(run: RunDirectory, follow_up: FollowUp | None = None) -> Report:
         judgement=judgement,
         plan=run.read_plan(),
         run=record,
+        notes=run.read_notes(),
         verdict_sha256=hashlib.sha256(run.verdict.read_bytes()).hexdigest(),
     )
     if follow_up is None:

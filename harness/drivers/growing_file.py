@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+_BLOCK = 2**20
+
 
 class GrowingFile:
-    """A file of lines that another process appends to."""
+    """A file of lines that another process appends to.
+
+    It is read in blocks: however much came at once, no more is held than a block and a line.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -19,12 +24,17 @@ class GrowingFile:
         return self._offset > 0
 
     def fresh(self) -> Iterator[bytes]:
-        """The whole lines that were appended since the last call."""
+        """The whole lines that were appended since the last call; one that is torn waits for its
+        end.
+        """
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        yield from whole.splitlines()
+            torn = b""
+            while block := file.read(_BLOCK):
+                content = torn + block
+                whole = content[: content.rfind(b"\n") + 1]
+                torn = content[len(whole) :]
+                self._offset += len(whole)
+                yield from whole.splitlines()

@@ -115,6 +115,22 @@ def forget(state: Path, drill: Drill) -> None:
         (state / _DRILL).unlink(missing_ok=True)
 
 
+def abort(state: Path, run: str | None) -> tuple[Drill, Stopping]:
+    """Stops the drill that goes on, which must be `run` where one is given: what `harness abort`
+    and the page do.
+
+    Raises InputError where none goes on, or another one does; DeadlineExceededError as `stop`.
+    """
+    drill = current(state)
+    if drill is None:
+        raise InputError("no drill is going on", hint="harness recover  # where one was killed")
+    if run is not None and run != drill.run:
+        raise InputError(
+            f"run {run} is not going on, but {drill.run} is", hint=f"harness abort {drill.run}"
+        )
+    return drill, stop(state, drill)
+
+
 def stop(state: Path, drill: Drill) -> Stopping:
     """Sends it SIGTERM and awaits its answer; DeadlineExceededError after two seconds without.
 

@@ -36,10 +36,11 @@ def render_page(coverage: Coverage, targets: Sequence[Target]) -> str:
     )
 
 
-def coverage_section(coverage: Coverage, *, name: str) -> Markup:
+def coverage_section(coverage: Coverage, *, name: str, styled: bool = True) -> Markup:
     """A `<section>` with the picture and what is owed, to stand in any page with report.css.
 
-    `name` is an XML name, unique in that page.
+    `name` is an XML name, unique in that page. Not `styled`: the page has coverage.css
+    too, and allows no style that stands in its text.
     """
     text = (
         _environment()
@@ -49,7 +50,9 @@ def coverage_section(coverage: Coverage, *, name: str) -> Markup:
             debt=words.debt(coverage),
             next=coverage.debt.next,
             why_next=words.next_drill(coverage),
-            picture=Markup(draw_coverage(coverage, name=f"{name}-picture")),  # noqa: S704 - escaped
+            picture=Markup(  # noqa: S704 - escaped
+                draw_coverage(coverage, name=f"{name}-picture", styled=styled)
+            ),
         )
     )
     return Markup(text)  # noqa: S704 - escaped by the template

@@ -64,10 +64,11 @@ class _Column:
     runs: frozenset[str]
 
 
-def draw_coverage(coverage: Coverage, *, name: str) -> str:
+def draw_coverage(coverage: Coverage, *, name: str, styled: bool = True) -> str:
     """The picture as an `<svg>` element; `name` is unique in its document.
 
-    It brings its own rules of style, and takes its colours from the page's (report.css).
+    It brings its own rules of style, unless the page has them (not `styled`: coverage.css), and
+    takes its colours from the page's (report.css).
     """
     columns, before = _columns(coverage)
     sections = list(words.by_section(coverage))
@@ -78,7 +79,8 @@ def draw_coverage(coverage: Coverage, *, name: str) -> str:
     bottom = below + 44 + ROW * len(drills)
     svg = picture(name, bottom, "Coverage of the documented targets", describe(coverage))
     svg.set("class", "timeline coverage")
-    ET.SubElement(svg, "style").text = _style("coverage.css")
+    if styled:
+        ET.SubElement(svg, "style").text = _style("coverage.css")
     canvas = _Canvas(pen=Pen(svg=svg, name=name), columns=columns, now=coverage.now)
     canvas.summary(coverage, legend)
     canvas.heads(top, below, before)

@@ -14,6 +14,7 @@ from harness.model.judgement import (
     RecoverySummary,
     RestoreSummary,
 )
+from harness.model.note import Note
 from harness.model.plan import Plan, RunPlan, answerable, subjects
 from harness.model.run import RunRecord
 from harness.model.suite import Loss
@@ -41,6 +42,9 @@ class Report:
     plan: RunPlan
     actions: tuple[Action, ...] | None = None
     """As they stand after the run; None: nobody asked for them."""
+
+    notes: tuple[Note, ...] = ()
+    """What people noted while it ran, in their order."""
 
     not_carried_over: str | None = None
     """Why the actions of the runs before are missing among them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
+from datetime import UTC, date, datetime
 
 from judged_runs import judged
 from msgspec.structs import replace
@@ -12,6 +12,8 @@ from harness.compliance.actions import action_id, actions_after
 from harness.compliance.support import JudgedRun, support
 from harness.model.action import Action, Assignment, State
 from harness.model.compliance import Control, Evidence, Framework, Objective, Property
+from harness.model.instant import Instant
+from harness.model.note import Note, SignedIn
 from harness.model.verdict import Verdict
 from harness.report.summary import Report
 
@@ -67,6 +69,21 @@ FRAMEWORK = Framework(
 )
 
 
+NOTES = tuple(
+    Note(
+        at=Instant(monotonic_ns=0, utc=run_at),
+        host="bastion",
+        who=who,
+        signed_in=signed_in,
+        text=text,
+    )
+    for run_at, who, signed_in, text in (
+        (datetime(2026, 11, 24, 1, 3, tzinfo=UTC), "Ada", SignedIn.PROXY, "the shop is slow"),
+        (datetime(2026, 11, 24, 1, 4, tzinfo=UTC), "<b>Eve", SignedIn.TOKEN, "<script>1</script>"),
+    )
+)
+
+
 def followed_up(name: str) -> Report:
     """One of judged_runs.NAMES as if it were no practice; its first finding was open before."""
     report = judged(name)
@@ -111,4 +128,5 @@ def followed_up(name: str) -> Report:
         actions=actions_after(run, report.judgement, earlier, assigned),
         controls=support([FRAMEWORK], [held], held.ended),
         verdict_sha256="0123456789abcdef" * 4,
+        notes=NOTES if report.judgement.findings else (),
     )

@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from drill_process import DrillProcess
 
 from harness.cli import abort
 from harness.errors import DeadlineExceededError, InputError, RefusedError
 from harness.faults import drill_lock
-
-DRILL = """
-import signal, sys
-from pathlib import Path
-from harness.faults import drill_lock
-state = Path(sys.argv[1])
-with drill_lock.going_on(state, "run-1", "staging", cluster_uid="uid"):
-    def stop(number, frame):
-        drill_lock.acknowledge(state, "run-1", ["power cut of worker-2"])
-        sys.exit(143)
-    if sys.argv[2] == "answers":
-        signal.signal(signal.SIGTERM, stop)
-    else:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print("goes on", flush=True)
-    sys.stdin.read()
-"""
-
-
-class Other:
-    """A drill in a process of its own."""
-
-    def __init__(self, state: Path, how: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", DRILL, str(state), how],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"goes on\n"
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        return self.process
-
-    def __exit__(self, *_exception: object) -> None:
-        self.process.kill()
-        self.process.wait(10)
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
 
 
 def test_none_goes_on_at_first(tmp_path: Path) -> None:
@@ -80,7 +39,7 @@ def test_it_goes_on_for_the_length_of_a_block(tmp_path: Path) -> None:
 def test_a_second_one_is_refused_by_name(tmp_path: Path) -> None:
     """Exit code 4, with how it is stopped."""
     with (
-        Other(tmp_path, "answers") as other,
+        DrillProcess(tmp_path, "answers") as other,
         pytest.raises(RefusedError, match=f"run-1 in staging, process {other.pid}") as caught,
         drill_lock.going_on(tmp_path, "run-2", "staging"),
     ):
@@ -90,7 +49,7 @@ def test_a_second_one_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_killed_one_is_followed(tmp_path: Path) -> None:
     """What it left tells `recover` whose lease it was."""
-    with Other(tmp_path, "answers") as other:
+    with DrillProcess(tmp_path, "answers") as other:
         other.kill()
         other.wait(10)
     assert drill_lock.current(tmp_path) is None
@@ -106,7 +65,7 @@ def test_a_killed_one_is_followed(tmp_path: Path) -> None:
 
 def test_abort_is_answered_with_what_is_put_back(tmp_path: Path) -> None:
     """By the drill, at once."""
-    with Other(tmp_path, "answers") as other:
+    with DrillProcess(tmp_path, "answers") as other:
         result = CliRunner().invoke(abort.command, ["run-1", "--state", str(tmp_path)])
         assert result.exit_code == 0, result.exception
         assert result.output == (
@@ -117,7 +76,7 @@ def test_abort_is_answered_with_what_is_put_back(tmp_path: Path) -> None:
 
 def test_abort_of_another_run_stops_nothing(tmp_path: Path) -> None:
     """A run's name that is given is meant."""
-    with Other(tmp_path, "answers") as other:
+    with DrillProcess(tmp_path, "answers") as other:
         result = CliRunner().invoke(abort.command, ["run-0", "--state", str(tmp_path)])
         assert isinstance(result.exception, InputError)
         assert other.poll() is None
@@ -125,7 +84,7 @@ def test_abort_of_another_run_stops_nothing(tmp_path: Path) -> None:
 
 def test_one_that_does_not_answer_is_named(tmp_path: Path) -> None:
     """By its process."""
-    with Other(tmp_path, "hangs") as other:
+    with DrillProcess(tmp_path, "hangs") as other:
         drill = drill_lock.current(tmp_path)
         assert drill is not None
         with pytest.raises(DeadlineExceededError, match=f"process {other.pid}"):

@@ -62,6 +62,15 @@ def test_a_run_of_nothing_supports_nothing_and_says_so() -> None:
     assert render_actions_screen(()) == "no action is open\n"
 
 
+def test_notes_are_text_and_unproved_names_are_told_so() -> None:
+    page = render_html(followed_up("failing"))
+    section = page.partition('id="notes"')[2].partition("</section>")[0]
+    assert "the shop is slow" in section
+    assert "&lt;script&gt;1&lt;/script&gt;" in section
+    assert section.count("as typed") == 1
+    assert 'id="notes"' not in render_html(judged("failing"))
+
+
 def test_what_was_open_before_is_overdue_and_first() -> None:
     report = followed_up("failing")
     assert report.actions

@@ -1,0 +1,1 @@
+"""The page: runs, targets and coverage to look at, and a live view of the run that goes on."""

@@ -147,19 +147,21 @@ def folder_of(environment: str | None, settings: Path) -> Path:
 
 def _all_rows(database: Database) -> Rows:
     from harness.track_record.compose import Rows
+    from harness.track_record.trend import WINDOW
 
     return Rows(
         runs=database.runs(),
         refused=database.refused(),
-        answers=database.answers(),
-        showings=database.measured(),
-        scenarios=database.scenarios(),
+        answers=database.answers(last=WINDOW),
+        showings=database.measured(last=WINDOW),
+        scenarios=database.scenarios(last=WINDOW),
     )
 
 
 def _rows_of(target: str) -> Callable[[Database], Rows]:
     def ask(database: Database) -> Rows:
         from harness.track_record.compose import Rows
+        from harness.track_record.trend import WINDOW
 
         answers = database.answers(target)
         showings = database.about(target)
@@ -168,7 +170,7 @@ def _rows_of(target: str) -> Callable[[Database], Rows]:
             refused=database.refused(),
             answers=answers,
             showings=showings,
-            scenarios=database.scenarios(),
+            scenarios=database.scenarios(last=WINDOW),
             names=frozenset() if answers or showings else database.names(),
         )
 

@@ -114,11 +114,26 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
     for environment, said in groupby(answers, key=lambda one: one[0].environment):
         verdicts = tuple(answer.verdict for _, answer in said)
         yield Text(printable(f"{environment}: {words.last_verdicts(verdicts[-60:])}"))
+    young = [one for one in detail.trends if _is_young(one)]
     for one in detail.trends:
-        yield from _trend(one)
+        if not _is_young(one):
+            yield from _trend(one)
+    if young:
+        yield title("Too few runs to say where it goes")
+    for one in young:
+        yield hanging("  ", f"{words.about(one)} in {one.environment}: {one.forecast.runs}", "")
     yield from _rows(detail)
     yield from _flaky(detail.flaky)
     yield from _notes(detail.notes)
+
+
+def _is_young(one: Trend) -> bool:
+    return (
+        one.forecast.course is Course.TOO_FEW
+        and not one.changes
+        and one.regression is None
+        and not any(words.left_out(one))
+    )
 
 
 def _trend(one: Trend) -> Iterator[RenderableType]:

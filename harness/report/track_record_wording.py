@@ -68,7 +68,7 @@ def course(forecast: Forecast) -> str:
         case Course.NOT_ON_COURSE:
             return f"not on course to miss, within {_ahead(forecast.horizon_weeks)}"
         case Course.TOO_FEW:
-            return f"too few runs to say: {plural(forecast.runs, 'run')} since the last change"
+            return f"too few runs to say: {forecast.runs}"
         case Course.CENSORED:
             return "no slope: a run since the last change did not recover by its deadline"
         case Course.NO_LIMIT:

@@ -67,7 +67,7 @@ def seal(
     not take the seal; and what the signer raises. A timestamp service that does not answer is no
     reason to have no seal.
     """
-    with _alone(run.path.parent):
+    with alone(run.path.parent):
         if bundle.is_sealed(run.path):
             raise InputError(
                 f"{run.path}: is sealed already", hint=f"harness verify {run.path} --key PUBLIC"
@@ -167,8 +167,8 @@ def _timestamp(
 
 
 @contextlib.contextmanager
-def _alone(runs: Path) -> Iterator[None]:
-    """Waits for whoever seals in the same folder; the lock goes with its process."""
+def alone(runs: Path) -> Iterator[None]:
+    """Waits for whoever seals or prunes in the same folder; the lock goes with its process."""
     try:
         lock = os.open(runs / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:

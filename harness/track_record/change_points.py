@@ -16,6 +16,7 @@ more nor less than another that was not recovered by then.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,15 +62,14 @@ def _cuts(times: Numbers, low: Numbers, high: Numbers, offset: int) -> Sequence[
     if len(low) < 2 * LEAST:
         return ()
     scores = _scores(low, high)
-    statistic = _standardised(scores[np.newaxis, :])
     if not np.any(scores):
         return ()
-    at = int(np.argmax(statistic[0])) + LEAST
-    order = np.sort(scores)
-    null = _null(order.tobytes())
-    above = len(null) - int(np.searchsorted(null, statistic[0].max() - 1e-9, side="left"))
+    statistic = float(_standardised(scores[np.newaxis, :]).max())
+    null = _null(np.sort(scores).tobytes())
+    above = len(null) - int(np.searchsorted(null, statistic - 1e-9, side="left"))
     p = (above + 1) / (len(null) + 1)
-    if p > LEVEL or _drifts(times, low, at):
+    at = _place(times, low) if p <= LEVEL else None
+    if at is None:
         return ()
     return (
         *_cuts(times[:at], low[:at], high[:at], offset),
@@ -78,14 +78,41 @@ def _cuts(times: Numbers, low: Numbers, high: Numbers, offset: int) -> Sequence[
     )
 
 
-def _drifts(times: Numbers, values: Numbers, at: int) -> bool:
-    """Whether one line lies nearer to the values than two levels do (least absolute deviations).
+def _place(times: Numbers, values: Numbers) -> int | None:
+    """Where it is cut best; None: one line tells as much, it drifts and makes no step.
 
-    A steady drift is no step, although its two halves differ: cut, it could not be extrapolated.
+    Of one line, two levels and two lines the one with the least Bayesian information criterion
+    under Laplace noise, n ln(sum of absolute residuals) + k ln(n) (G. Schwarz, "Estimating the
+    Dimension of a Model", Annals of Statistics 6, 1978). A drift that was cut could not be
+    extrapolated; one that begins with a step must be.
     """
-    levels = sum(np.abs(part - np.median(part)).sum() for part in (values[:at], values[at:]))
+    count = len(values)
+    places = range(LEAST, count - LEAST + 1)
+    levels = [_around_level(values[:at]) + _around_level(values[at:]) for at in places]
+    lines = [
+        _around_line(times[:at], values[:at]) + _around_line(times[at:], values[at:])
+        for at in places
+    ]
+    least = 1e-9 * float(np.abs(values).max() or 1.0)  # what is left where all lie on it
+
+    def criterion(left: float, parameters: int) -> float:
+        return count * math.log(left + least) + parameters * math.log(count)
+
+    models = (
+        (criterion(_around_line(times, values), 2), None),
+        (criterion(min(levels), 3), int(np.argmin(levels)) + LEAST),
+        (criterion(min(lines), 5), int(np.argmin(lines)) + LEAST),
+    )
+    return min(models, key=lambda one: one[0])[1]
+
+
+def _around_level(values: Numbers) -> float:
+    return float(np.abs(values - np.median(values)).sum())
+
+
+def _around_line(times: Numbers, values: Numbers) -> float:
     slope, level, middle = line_through(times, values)
-    return bool(np.abs(values - level - slope * (times - middle)).sum() < levels)
+    return float(np.abs(values - level - slope * (times - middle)).sum())
 
 
 def _scores(low: Numbers, high: Numbers) -> Numbers:

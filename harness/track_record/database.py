@@ -37,6 +37,7 @@ _COLUMNS = {
     _RUNS: (
         "run",
         "origin",
+        "state",
         "digest",
         "refused",
         "suite",
@@ -70,7 +71,8 @@ _COLUMNS = {
 
 _SCHEMA = (
     f"CREATE TABLE IF NOT EXISTS {_RUNS} ("
-    "run TEXT NOT NULL, origin TEXT NOT NULL, digest TEXT NOT NULL, refused TEXT, suite TEXT, "
+    "run TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, "
+    "refused TEXT, suite TEXT, "
     "environment TEXT, at_us BIGINT, verdict TEXT, sealed BIGINT, sequence BIGINT, version TEXT, "
     "PRIMARY KEY (origin, run))",
     f"CREATE TABLE IF NOT EXISTS {_ANSWERS} ("
@@ -163,20 +165,25 @@ class Database:
         except self._errors as error:
             raise DatabaseError(f"track record: {error}") from error
 
-    def known(self, origin: str) -> dict[str, str]:
-        """Run -> digest of what was read of it, of one folder."""
-        rows = self._all(f"SELECT run, digest FROM {_RUNS} WHERE origin = ?", (origin,))  # noqa: S608 - our own names
-        return dict(rows)
+    def known(self, origin: str) -> dict[str, tuple[str, str]]:
+        """Run -> (state of its files, their digest) when it was read, of one folder."""
+        rows = self._all(f"SELECT run, state, digest FROM {_RUNS} WHERE origin = ?", (origin,))  # noqa: S608 - our own names
+        return {run: (state, digest) for run, state, digest in rows}
+
+    def keep(self, origin: str, run: str, state: str) -> None:
+        """Its files were copied or touched, and say the same."""
+        query = f"UPDATE {_RUNS} SET state = ? WHERE run = ? AND origin = ?"  # noqa: S608
+        self._run(query, (state, run, origin))
 
     def put(
         self,
         origin: str,
-        digest: str,
+        read: tuple[str, str],
         run: RunShown,
         answers: Iterable[Answer],
         showings: Iterable[Showing],
     ) -> None:
-        """The rows of one run, in place of those it had."""
+        """The rows of one run, in place of those it had; `read`: as `known` gives it."""
         self._forget_rows(origin, run.run)
         self._insert(
             _RUNS,
@@ -184,7 +191,7 @@ class Database:
                 (
                     run.run,
                     origin,
-                    digest,
+                    *read,
                     None,
                     run.suite,
                     run.environment,
@@ -225,11 +232,11 @@ class Database:
             ],
         )
 
-    def refuse(self, origin: str, digest: str, run: str, because: str) -> None:
+    def refuse(self, origin: str, read: tuple[str, str], run: str, because: str) -> None:
         """A run that does not count, and why: it is not read again until it is another."""
         self._forget_rows(origin, run)
         self._insert(
-            _RUNS, [(run, origin, digest, because, None, None, None, None, None, None, None)]
+            _RUNS, [(run, origin, *read, because, None, None, None, None, None, None, None)]
         )
 
     def forget(self, origin: str, runs: Iterable[str]) -> None:
@@ -279,12 +286,15 @@ class Database:
         )
         return tuple((run, because) for run, because in rows)
 
-    def answers(self, target: str | None = None) -> tuple[Answer, ...]:
-        """Of one target; None: of all."""
-        where, parameters = ("", ()) if target is None else (" WHERE target = ?", (target,))
+    def answers(self, target: str | None = None, *, last: int | None = None) -> tuple[Answer, ...]:
+        """Of one target, or of all; of the `last` runs of each environment and suite, or of all."""
+        where = [] if target is None else ["target = ?"]
+        if last is not None:
+            where.append(_of_last(last))
         rows = self._all(
-            f"SELECT {', '.join(_COLUMNS[_ANSWERS])} FROM {_ANSWERS}{where}",  # noqa: S608
-            parameters,
+            f"SELECT {', '.join(_COLUMNS[_ANSWERS])} FROM {_ANSWERS}"  # noqa: S608
+            + (f" WHERE {' AND '.join(where)}" if where else ""),
+            () if target is None else (target,),
         )
         verdicts = {one.value: one for one in Verdict}
         return tuple(
@@ -299,9 +309,12 @@ class Database:
             for run, target, verdict, trials, claim, promise in rows
         )
 
-    def measured(self) -> tuple[Showing, ...]:
-        """The findings with a number whose worse direction is known: what has a trend."""
-        return self._showings("WHERE worse IS NOT NULL", ())
+    def measured(self, *, last: int) -> tuple[Showing, ...]:
+        """The findings with a number whose worse direction is known: what has a trend.
+
+        Of the `last` runs of each environment and suite.
+        """
+        return self._showings(f"WHERE worse IS NOT NULL AND {_of_last(last)}", ())
 
     def about(self, asked: str) -> tuple[Showing, ...]:
         """The findings of that target, scenario, check or id."""
@@ -309,10 +322,11 @@ class Database:
             "WHERE target = ? OR scenario = ? OR check_name = ? OR finding = ?", (asked,) * 4
         )
 
-    def scenarios(self) -> tuple[tuple[str, str, Verdict], ...]:
-        """(run, scenario, verdict), each once."""
+    def scenarios(self, *, last: int) -> tuple[tuple[str, str, Verdict], ...]:
+        """(run, scenario, verdict), each once; of the `last` runs of each environment and suite."""
         rows = self._all(
-            f"SELECT DISTINCT run, scenario, verdict FROM {_SHOWINGS} WHERE scenario IS NOT NULL"  # noqa: S608
+            f"SELECT DISTINCT run, scenario, verdict FROM {_SHOWINGS} "  # noqa: S608
+            f"WHERE scenario IS NOT NULL AND {_of_last(last)}"
         )
         return tuple((run, scenario, Verdict(verdict)) for run, scenario, verdict in rows)
 
@@ -366,6 +380,15 @@ class Database:
         except self._errors as error:
             raise DatabaseError(f"track record: {error}") from error
         return found
+
+
+def _of_last(count: int) -> str:
+    """A condition on rows: that they are of the newest runs of their environment and suite."""
+    return (
+        "run IN (SELECT run FROM (SELECT run, ROW_NUMBER() OVER "  # noqa: S608
+        f"(PARTITION BY environment, suite ORDER BY at_us DESC, run DESC) AS back FROM {_RUNS} "
+        f"WHERE refused IS NULL) AS newest WHERE back <= {count:d})"
+    )
 
 
 def _showing(row: dict[str, Any]) -> Showing:

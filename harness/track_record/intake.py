@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from harness.coverage.answering import EndedRun
 from harness.seal import bundle
-from harness.seal.signing import open_envelope, read_statement
 from harness.seal.statement import STATEMENT
 from harness.store import RunDirectory
 from harness.track_record.database import FILE, Database, DatabaseError
@@ -61,19 +60,25 @@ def ask(
 def take_in(database: Database, folder: Path, origin: str) -> None:
     """Rows of each run that is new or changed; none any more of those that are gone.
 
-    A run is known by the digest of its verdict.json, and by size and time of run.json, plan.json
-    and its seal. DatabaseError.
+    Files are looked at where the state of one of them changed; a run is read again where it is
+    another verdict, or was sealed since. DatabaseError.
     """
-    found = {one.path.name: (one, _digest(one)) for one in run_directories(folder)}
-    digests = {name: digest for name, (_, digest) in found.items()}
-    if database.known(origin) == digests:
+    found = {one.path.name: (one, _state(one)) for one in run_directories(folder)}
+    states = {name: state for name, (_, state) in found.items()}
+    if {name: state for name, (state, _) in database.known(origin).items()} == states:
         return
     with database.writing():
         known = database.known(origin)  # another process may have taken in the same meanwhile
         database.forget(origin, known.keys() - found.keys())
-        for name, (directory, digest) in found.items():
-            if known.get(name) != digest:
-                _take_in(database, origin, directory, digest)
+        for name, (directory, state) in found.items():
+            was, digest = known.get(name, ("", ""))
+            if was == state:
+                continue
+            now = _digest(directory)
+            if now == digest:
+                database.keep(origin, name, state)
+            else:
+                _take_in(database, origin, directory, (state, now))
 
 
 def _ask(
@@ -86,24 +91,26 @@ def _ask(
         database.close()
 
 
-def _take_in(database: Database, origin: str, directory: RunDirectory, digest: str) -> None:
+def _take_in(database: Database, origin: str, directory: RunDirectory, read: tuple[str, str]) -> None:
     run = read_run(directory)
     name = directory.path.name
     if not isinstance(run, EndedRun):
-        database.refuse(origin, digest, name, f"{run.why.value}: {run.detail}")
+        database.refuse(origin, read, name, f"{run.why.value}: {run.detail}")
         return
     if run.run.run != name:
-        database.refuse(origin, digest, name, f"is run {run.run.run} under another name")
+        database.refuse(origin, read, name, f"is run {run.run.run} under another name")
         return
     sealed, sequence = _seal(directory)
     database.put(
-        origin, digest, shown(run, sealed=sealed, sequence=sequence), answers(run), showings(run)
+        origin, read, shown(run, sealed=sealed, sequence=sequence), answers(run), showings(run)
     )
 
 
 def _seal(directory: RunDirectory) -> tuple[bool, int | None]:
     if not bundle.is_sealed(directory.path):
         return False, None
+    from harness.seal.signing import open_envelope, read_statement  # cryptography: only if needed
+
     try:
         opened = open_envelope((directory.path / STATEMENT).read_bytes(), ())
         return True, read_statement(opened).predicate.sequence
@@ -111,20 +118,36 @@ def _seal(directory: RunDirectory) -> tuple[bool, int | None]:
         return True, None  # whether it is a right one, `harness verify` says
 
 
+def _state(directory: RunDirectory) -> str:
+    """Size and times of all files that the record rests on: what changes with any of them."""
+    states = []
+    for path in _files(directory):
+        try:
+            one = path.stat()
+        except OSError:
+            states.append("none")
+        else:
+            states.append(f"{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns}")
+    return "; ".join(states)
+
+
 def _digest(directory: RunDirectory) -> str:
     found = hashlib.sha256()
-    try:
-        found.update(directory.verdict.read_bytes())
-    except OSError:
-        found.update(b"none")
-    for path in (directory.run_record, directory.plan, directory.path / STATEMENT):
+    for path in _files(directory):
         try:
-            state = path.stat()
+            found.update(hashlib.sha256(path.read_bytes()).digest())
         except OSError:
-            found.update(b"\nnone")
-        else:
-            found.update(f"\n{state.st_size} {state.st_mtime_ns}".encode())
+            found.update(b"none")
     return found.hexdigest()
+
+
+def _files(directory: RunDirectory) -> tuple[Path, ...]:
+    return (
+        directory.verdict,
+        directory.run_record,
+        directory.plan,
+        directory.path / STATEMENT,
+    )
 
 
 def _is_damaged(error: DatabaseError) -> bool:

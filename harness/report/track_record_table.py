@@ -17,7 +17,7 @@ from harness.report import track_record_wording as words
 from harness.report.screen import STYLES, hanging, table, title
 from harness.report.wording import plural, printable, when
 
-MOST_ROWS = 30
+MOST_ROWS = 20
 """Of one target; `--json` has all of them."""
 
 
@@ -159,19 +159,20 @@ def _rows(detail: Detail) -> Iterator[RenderableType]:
         return
     older = len(detail.rows) - MOST_ROWS
     yield title("Runs, newest first" + (f"; {older} older ones: --json" if older > 0 else ""))
-    made = table("ended", "environment", "verdict", "value", ">trials", "seal", "finding")
-    for column in made.columns[:4]:
+    made = table("ended", "in", "verdict", "value", ">trials", "seal", "finding")
+    for column in made.columns[:6]:
         column.no_wrap = True
     for row in reversed(detail.rows[-MOST_ROWS:]):
         one = row.showing
+        name = one.finding.removeprefix(f"{one.check}/")
         made.add_row(
             f"{row.run.at:%Y-%m-%d %H:%M}",
             printable(row.run.environment),
             Text(one.verdict.value, style=STYLES[one.verdict]),
-            "-" if one.measure is None else words.value(one, one.unit or ""),
+            "-" if one.measure is None else words.value(one, one.unit or "", short=True),
             f"{one.trials}" if one.trials else "-",
             "sealed" if row.run.sealed else "-",
-            printable(one.finding),
+            printable(name),
         )
     yield Padding(made, (0, 0, 0, 2))
 

@@ -35,12 +35,15 @@ def last_verdicts(verdicts: tuple[Verdict, ...]) -> str:
     return "".join(SIGNS[one] for one in verdicts)
 
 
-def value(one: Point | Showing, unit: str) -> str:
-    """A value with its bounds: `8.02 s (7.8..8.02 s)`, `> 10 min`, `not measured`."""
+def value(one: Point | Showing, unit: str, *, short: bool = False) -> str:
+    """A value with its bounds: `8.02 s (7.8..8.02 s)`, `> 10 min`, `not measured`.
+
+    `short`: without the bounds, in a narrow column.
+    """
     if one.value is None:
         return NOT_MEASURED if one.low is None else f"> {amount(one.low, unit)}"
     text = amount(one.value, unit)
-    if one.low is None or one.high is None or one.low >= one.high:
+    if short or one.low is None or one.high is None or one.low >= one.high:
         return text
     bounds = (
         span(one.low, one.high)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # read when the command is called, so that --help is quick
     from harness.track_record.retention import Decision
 
 
-class _Days(click.ParamType):
+class _Days(click.ParamType[timedelta]):
     """`400d`."""
 
     name = "days"
@@ -91,9 +91,7 @@ def command(older_than: timedelta, folder: Path, *, yes: bool, json: bool) -> in
     return PASSED
 
 
-def _told(
-    decisions: Sequence[Decision], going: Sequence[str], *, removed: bool
-) -> Iterator[str]:
+def _told(decisions: Sequence[Decision], going: Sequence[str], *, removed: bool) -> Iterator[str]:
     for one in decisions:
         word = "keep" if one.keep is not None else ("removed" if removed else "would go")
         yield f"{word:<9} {one.run}" + (f": {one.keep}" if one.keep is not None else "")

@@ -64,11 +64,7 @@ def _overview(record: Record) -> Iterator[RenderableType]:
 
 def _worse(record: Record) -> Iterator[RenderableType]:
     lines = [
-        *(
-            (one, one.regressed, "worse")
-            for one in record.targets
-            if one.regressed is not None
-        ),
+        *((one, one.regressed, "worse") for one in record.targets if one.regressed is not None),
         *(
             (one, f"{words.about(one.trend)} {words.course(one.trend.forecast)}", "course")
             for one in record.targets

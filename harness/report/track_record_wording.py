@@ -132,8 +132,7 @@ def headline(record: Record) -> str:
     missing = sum(
         1
         for one in record.targets
-        if one.trend is not None
-        and one.trend.forecast.course in {Course.WILL_MISS, Course.MISSES}
+        if one.trend is not None and one.trend.forecast.course in {Course.WILL_MISS, Course.MISSES}
     )
     return (
         f"{plural(len(record.targets), 'target')}: {failed} failed in the newest run, "

@@ -143,9 +143,7 @@ class _Canvas:
             return
 
         def at(when: datetime, per_week: float) -> tuple[float, float]:
-            return self._x(when), self._y(
-                slope.level + per_week * ((when - slope.middle) / _WEEK)
-            )
+            return self._x(when), self._y(slope.level + per_week * ((when - slope.middle) / _WEEK))
 
         newest = self.trend.points[-1].at
         known = [at(slope.since, slope.per_week), at(newest, slope.per_week)]
@@ -167,9 +165,7 @@ class _Canvas:
         if point.value is None:
             if point.low is not None:
                 y = self._y(point.low)
-                self.pen.path(
-                    "missed", f"M{x:.1f} {y:.1f}v-12m-4 5l4 -5l4 5M{x - 4:.1f} {y:.1f}h8"
-                )
+                self.pen.path("missed", f"M{x:.1f} {y:.1f}v-12m-4 5l4 -5l4 5M{x - 4:.1f} {y:.1f}h8")
             else:
                 self.pen.path("bracket", f"M{x - 3:.1f} {_FLOOR - 3:g}l6 6m-6 0l6 -6")
             return

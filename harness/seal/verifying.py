@@ -331,9 +331,7 @@ def _begins_after(first: Verified, pruned: Mapping[str, PrunedRun]) -> str | Non
     )
 
 
-def _links(
-    verified: Sequence[Verified], *, begun: bool = False
-) -> tuple[list[Fault], str | None]:
+def _links(verified: Sequence[Verified], *, begun: bool = False) -> tuple[list[Fault], str | None]:
     """Faults of the links, and from where on there is none. Runs are in the order of sealing.
 
     `begun`: the link of the first one leads to a run that was pruned.

@@ -183,7 +183,7 @@ def _scores(low: Numbers, high: Numbers) -> Numbers:
         # Where one is censored at just the value of another, it is more.
         (low[:, np.newaxis] >= high[np.newaxis, :]) & np.isinf(high)[:, np.newaxis]
     )
-    return (more.sum(axis=1) - more.sum(axis=0)).astype(np.float64)
+    return np.asarray(more.sum(axis=1) - more.sum(axis=0), dtype=np.float64)
 
 
 def _greatest(scores: Numbers) -> tuple[Numbers, tuple[int, int]]:
@@ -214,7 +214,5 @@ def _greatest(scores: Numbers) -> tuple[Numbers, tuple[int, int]]:
 def _null(order: bytes) -> Numbers:
     """The greatest statistic of those scores in random order, ascending."""
     scores = np.frombuffer(order, dtype=np.float64)
-    shuffled = np.random.default_rng(_SEED).permuted(
-        np.tile(scores, (_PERMUTATIONS, 1)), axis=1
-    )
+    shuffled = np.random.default_rng(_SEED).permuted(np.tile(scores, (_PERMUTATIONS, 1)), axis=1)
     return np.sort(_greatest(shuffled)[0])

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from harness.model.track_record import (
     TRACK_RECORD_FORMAT,
@@ -69,9 +70,7 @@ def overview(rows: Rows, asked: Asked, notes: Sequence[str] = ()) -> Record:
     return Record(
         format=TRACK_RECORD_FORMAT,
         now=asked.now,
-        verdict=merge(
-            [*(one.verdicts[-1] for one in targets), *(_verdict(one) for one in trends)]
-        ),
+        verdict=merge([*(one.verdicts[-1] for one in targets), *(_verdict(one) for one in trends)]),
         runs=len(runs),
         first=runs[0].at if runs else None,
         last=runs[-1].at if runs else None,
@@ -218,13 +217,13 @@ def _verdict(one: Trend) -> Verdict:
 def _notes(rows: Rows, asked: Asked) -> Iterable[str]:
     for run, because in rows.refused:
         yield f"{run} does not count: {because}"
-    for run in rows.runs:
-        if run.at > asked.now:
-            yield f"{run.run} does not count: it says that it ended at {run.at.isoformat()}"
+    for later in rows.runs:
+        if later.at > asked.now:
+            yield f"{later.run} does not count: it says that it ended at {later.at.isoformat()}"
     sealed = [run for run in rows.runs if run.sequence is not None]
     back = [
         (before, after)
-        for before, after in zip(sealed, sealed[1:], strict=False)
+        for before, after in pairwise(sealed)
         if (after.sequence or 0) < (before.sequence or 0) and before.at < after.at
     ]
     for before, after in back:

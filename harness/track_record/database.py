@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from harness.errors import SurroundingsError
 from harness.model.track_record import Answer, Limit, RunShown, Showing, Worse
@@ -70,19 +70,19 @@ _COLUMNS = {
 }
 
 _SCHEMA = (
-    f"CREATE TABLE IF NOT EXISTS {_RUNS} ("
-    "run TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, "
-    "refused TEXT, suite TEXT, "
-    "environment TEXT, at_us BIGINT, verdict TEXT, sealed BIGINT, sequence BIGINT, version TEXT, "
-    "PRIMARY KEY (origin, run))",
-    f"CREATE TABLE IF NOT EXISTS {_ANSWERS} ("
-    "run TEXT NOT NULL, target TEXT NOT NULL, verdict TEXT NOT NULL, trials BIGINT NOT NULL, "
-    "claim TEXT, promise TEXT NOT NULL, PRIMARY KEY (run, target))",
-    f"CREATE TABLE IF NOT EXISTS {_SHOWINGS} ("
-    "run TEXT NOT NULL, position BIGINT NOT NULL, finding TEXT NOT NULL, check_name TEXT NOT NULL, "
-    "target TEXT, scenario TEXT, subject TEXT, verdict TEXT NOT NULL, trials BIGINT NOT NULL, "
-    "measure TEXT, unit TEXT, value DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION, "
-    "worse TEXT, limit_at DOUBLE PRECISION, PRIMARY KEY (run, position))",
+    f"""CREATE TABLE IF NOT EXISTS {_RUNS} (
+        run TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL,
+        refused TEXT, suite TEXT, environment TEXT, at_us BIGINT, verdict TEXT, sealed BIGINT,
+        sequence BIGINT, version TEXT, PRIMARY KEY (origin, run))""",
+    f"""CREATE TABLE IF NOT EXISTS {_ANSWERS} (
+        run TEXT NOT NULL, target TEXT NOT NULL, verdict TEXT NOT NULL, trials BIGINT NOT NULL,
+        claim TEXT, promise TEXT NOT NULL, PRIMARY KEY (run, target))""",
+    f"""CREATE TABLE IF NOT EXISTS {_SHOWINGS} (
+        run TEXT NOT NULL, position BIGINT NOT NULL, finding TEXT NOT NULL,
+        check_name TEXT NOT NULL, target TEXT, scenario TEXT, subject TEXT, verdict TEXT NOT NULL,
+        trials BIGINT NOT NULL, measure TEXT, unit TEXT, value DOUBLE PRECISION,
+        low DOUBLE PRECISION, high DOUBLE PRECISION, worse TEXT, limit_at DOUBLE PRECISION,
+        PRIMARY KEY (run, position))""",
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -123,7 +123,7 @@ class Database:
             database = cls(connection, mark="?", begin=("BEGIN IMMEDIATE",))
         except sqlite3.Error as error:
             raise DatabaseError(f"{path}: {error}") from error
-        database._create(path)
+        database._create(str(path))
         return database
 
     @classmethod
@@ -139,11 +139,11 @@ class Database:
                 hint="psql with the same connection string; harness history --local does without",
             ) from error
         database = cls(
-            connection,  # type: ignore[arg-type] - psycopg types its queries more narrowly
+            cast("_Connection", connection),  # psycopg types its queries more narrowly
             mark="%s",
             begin=("BEGIN", f"SELECT pg_advisory_xact_lock({_LOCK})"),
         )
-        database._create(None)
+        database._create("track record in PostgreSQL")
         return database
 
     def close(self) -> None:
@@ -347,14 +347,19 @@ class Database:
     def _showings(self, where: str, parameters: Sequence[str]) -> tuple[Showing, ...]:
         columns = _COLUMNS[_SHOWINGS]
         query = f"SELECT {', '.join(columns)} FROM {_SHOWINGS} {where} ORDER BY run, position"  # noqa: S608
-        return tuple(_showing(dict(zip(columns, row, strict=True))) for row in self._all(query, parameters))
+        return tuple(
+            _showing(dict(zip(columns, row, strict=True))) for row in self._all(query, parameters)
+        )
 
-    def _create(self, path: Path | None) -> None:
+    def _create(self, what: str) -> None:
+        """The tables; PostgreSQL's `IF NOT EXISTS` is no protection from who makes the same."""
         try:
-            for statement in _SCHEMA:
-                self._connection.execute(statement)
-        except self._errors as error:
-            raise DatabaseError(f"track record {path or ''}: {error}") from error
+            with self.writing() if self._mark != "?" else contextlib.nullcontext():
+                for statement in _SCHEMA:
+                    self._run(statement)
+        except DatabaseError as error:
+            self.close()
+            raise DatabaseError(f"{what}: {error}") from error.__cause__
 
     def _forget_rows(self, origin: str, run: str) -> None:
         self._run(f"DELETE FROM {_RUNS} WHERE run = ? AND origin = ?", (run, origin))  # noqa: S608

@@ -21,9 +21,7 @@ LEAST = 2
 """Flips: one is a break, or a repair; the second one goes back."""
 
 
-def flaky(
-    runs: Sequence[RunShown], said: Iterable[tuple[str, str, Verdict]]
-) -> tuple[Flaky, ...]:
+def flaky(runs: Sequence[RunShown], said: Iterable[tuple[str, str, Verdict]]) -> tuple[Flaky, ...]:
     """Of each environment, suite and scenario that flipped LEAST times, most often first.
 
     `runs` oldest first; `said`: (run, scenario, verdict) of findings: a scenario has the worst.

@@ -91,7 +91,9 @@ def _ask(
         database.close()
 
 
-def _take_in(database: Database, origin: str, directory: RunDirectory, read: tuple[str, str]) -> None:
+def _take_in(
+    database: Database, origin: str, directory: RunDirectory, read: tuple[str, str]
+) -> None:
     run = read_run(directory)
     name = directory.path.name
     if not isinstance(run, EndedRun):

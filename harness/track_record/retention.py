@@ -91,7 +91,9 @@ def _with_chain(
     chained: dict[str, str] = {}
     for run in sealed:
         if unknown is not None:
-            chained[run.run] = f"the seal of {unknown.run} cannot be read: where it stands is unknown"
+            chained[run.run] = (
+                f"the seal of {unknown.run} cannot be read: where it stands is unknown"
+            )
         elif first_kept is not None and (run.sequence or 0) > (first_kept.sequence or 0):
             chained[run.run] = f"sealed after {first_kept.run}, which is kept"
         elif run is end:

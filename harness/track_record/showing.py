@@ -91,18 +91,16 @@ def _limit(
     return None if objective is None else promised(objective, number.name)
 
 
-def promised(objective: Objective, measure: str) -> Limit | None:  # noqa: PLR0911 - one a kind
+def promised(objective: Objective, measure: str) -> Limit | None:
     """What an objective says of a measure; None: nothing, or no number."""
     match objective, measure:
-        case RecoveryTime(at_most=most), "RTA":
-            return _at_most(most.total_seconds())
-        case RecoveryPoint(at_most=most), "RPA":
-            return _at_most(most.total_seconds())
-        case Replication(lag_at_most=most), "replication lag":
-            return _at_most(most.total_seconds())
-        case TrafficSwitch(at_most=most), "switch":
-            return _at_most(most.total_seconds())
-        case Latency(at_most=most), _ if measure.endswith("of response times"):
+        case (
+            (RecoveryTime(at_most=most), "RTA")
+            | (RecoveryPoint(at_most=most), "RPA")
+            | (Replication(lag_at_most=most), "replication lag")
+            | (TrafficSwitch(at_most=most), "switch")
+            | (Latency(at_most=most), _)
+        ):
             return _at_most(most.total_seconds())
         case BackupFrequency(every=every, grace=grace), "age of the latest backup":
             return _at_most((every + grace).total_seconds())
@@ -110,9 +108,10 @@ def promised(objective: Objective, measure: str) -> Limit | None:  # noqa: PLR09
             return _at_most(share)
         case Availability(at_least=share), "availability":
             return _at_least(share)
-        case Retention(at_least=least), "reach of a restore":
-            return _at_least(least.total_seconds())
-        case Immutability(at_least=least), "shortest lock":
+        case (Retention(at_least=least), "reach of a restore") | (
+            Immutability(at_least=least),
+            "shortest lock",
+        ):
             return _at_least(least.total_seconds())
         case _:
             return None

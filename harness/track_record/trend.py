@@ -53,7 +53,7 @@ def trend(shown: Sequence[tuple[RunShown, Showing]], now: datetime) -> Trend:
     limit = newest.limit
     changes: tuple[ChangePoint, ...] = ()
     slope = None
-    segment = analysed
+    segment: Sequence[Point] = analysed
     if analysed and limit is not None:
         changes, segment = _changes(analysed)
         slope = _slope(segment)
@@ -88,12 +88,8 @@ def forecast(
     leads away, is on no course to miss; nor is one that crosses after the horizon.
     """
     runs = len(segment)
-    if any(_censored(point) for point in segment):
-        return Forecast(course=Course.CENSORED, runs=runs)
-    if slope is None:
-        return Forecast(course=Course.TOO_FEW, runs=runs)
-    if limit is None or limit.at is None:
-        return Forecast(course=Course.NO_LIMIT, runs=runs)
+    if slope is None or limit is None or limit.at is None:
+        return Forecast(course=_unknown(segment, slope), runs=runs)
     sign = 1.0 if limit.worse is Worse.HIGHER else -1.0
     horizon = _weeks(segment[0].at, segment[-1].at)
     if (slope.now - limit.at) * sign > 0:
@@ -116,6 +112,13 @@ def forecast(
         high=max(0.0, latest) if latest <= horizon else None,
         horizon_weeks=horizon,
     )
+
+
+def _unknown(segment: Sequence[Point], slope: Slope | None) -> Course:
+    """Why there is no forecast."""
+    if any(_censored(point) for point in segment):
+        return Course.CENSORED
+    return Course.TOO_FEW if slope is None else Course.NO_LIMIT
 
 
 def regression(points: Sequence[Point], limit: Limit | None) -> Regression | None:

@@ -1,4 +1,4 @@
-"""Rows of the track record from tiny words, for the tests of trends, of the record and of pruning."""
+"""Rows of the track record from tiny words, for the tests of trends, record and pruning."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ from harness.cli.history import _all_rows, _rows_of
 from harness.drivers import postgres as driver
 from harness.drivers.loopback import ADDRESS, free_ports
 from harness.faults.places import Places
+from harness.model.track_record import Showing
 from harness.model.verdict import Verdict
+from harness.ports import PostgresEndpoint
 from harness.track_record import intake
 from harness.track_record.compose import Asked, overview
 from harness.track_record.database import DatabaseError
@@ -31,17 +33,30 @@ def server(places: Places) -> Iterator[int]:
         data = borrowed.directory / "data"
         driver.own(borrowed.directory, user)
         driver.initialise(data, bin_directory=programs, user=user)
+        control = driver.read_control(data, bin_directory=programs)
         started = driver.start_server(
             data,
             bin_directory=programs,
-            port=port,
             log=borrowed.directory / "log",
             user=user,
+            settings={
+                "listen_addresses": ADDRESS,
+                "port": str(port),
+                "unix_socket_directories": str(borrowed.directory),
+            },
         )
+        endpoint = PostgresEndpoint(
+            host=ADDRESS,
+            port=port,
+            database="postgres",
+            user="postgres",
+            system_identifier=control["Database system identifier"],
+        )
+        driver.await_accepting(started, endpoint)
         try:
             yield port
         finally:
-            driver.stop_server(started)
+            driver.kill_server(started)
 
 
 @pytest.fixture
@@ -79,11 +94,11 @@ def test_the_same_runs_give_the_same_record(tmp_path: Path, conninfo: str) -> No
     assert overview(there, ASKED) == overview(here, ASKED)
     assert overview(there, ASKED).runs == 12
     of_one, _ = intake.ask(tmp_path, _rows_of("rto"), postgresql=conninfo)
-    assert replace_order(of_one.showings) == replace_order(here.showings)
+    assert in_order(of_one.showings) == in_order(here.showings)
 
 
-def replace_order(showings: object) -> list[str]:
-    return sorted(str(one) for one in showings)  # type: ignore[attr-defined]
+def in_order(showings: Sequence[Showing]) -> list[str]:
+    return sorted(str(one) for one in showings)
 
 
 def test_a_run_is_read_once_and_what_is_gone_is_forgotten(

@@ -43,9 +43,7 @@ def test_what_is_not_old_enough_is_not_told_of() -> None:
     """Only what is older is decided."""
     runs = [made.run(number, of=5) for number in range(5)]
     before = runs[2].at
-    assert [one.run for one in decide(runs, [], {}, before=before)] == [
-        run.run for run in runs[:2]
-    ]
+    assert [one.run for one in decide(runs, [], {}, before=before)] == [run.run for run in runs[:2]]
 
 
 def test_the_newest_of_each_suite_and_environment_is_kept() -> None:

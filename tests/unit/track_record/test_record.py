@@ -16,14 +16,18 @@ from msgspec.structs import replace
 
 from harness.cli.history import _all_rows, command
 from harness.cli.main import main
+from harness.coverage.answering import EndedRun
 from harness.errors import InputError
+from harness.model.coverage import RunNotCounted
 from harness.model.track_record import Course, Record
 from harness.model.verdict import Verdict
 from harness.settings import load_track_record
+from harness.store import RunDirectory
 from harness.track_record import intake
 from harness.track_record.compose import Asked, Rows, detail, near, overview
 from harness.track_record.database import FILE, Database
 from harness.track_record.flaky import flaky
+from harness.track_record.reading import read_run
 
 ASKED = Asked(now=made.NOW)
 
@@ -34,7 +38,10 @@ def record(runs: Path) -> tuple[Record, Rows, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_of_no_run_nothing_is_known(tmp_path: Path, there: bool) -> None:
+def test_of_no_run_nothing_is_known(
+    tmp_path: Path,
+    there: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     """INCONCLUSIVE, never a pass, and no folder is made to keep a record of nothing."""
     runs = tmp_path / "runs"
     if there:
@@ -78,9 +85,12 @@ def test_a_run_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """What is known is not opened again; what was judged again is."""
     directory = made.write(tmp_path, 0)
     read: list[str] = []
-    monkeypatch.setattr(
-        intake, "read_run", lambda one: read.append(one.path.name) or intake_read(one)
-    )
+
+    def reading(one: RunDirectory) -> EndedRun | RunNotCounted:
+        read.append(one.path.name)
+        return read_run(one)
+
+    monkeypatch.setattr(intake, "read_run", reading)
     record(tmp_path)
     record(tmp_path)
     assert read == [directory.path.name]
@@ -244,7 +254,7 @@ def test_two_who_take_in_at_once_take_in_each_run_once(tmp_path: Path) -> None:
     assert found == [10] * 4
 
 
-def test_a_clock_that_was_set_back_is_told(tmp_path: Path) -> None:
+def test_a_clock_that_was_set_back_is_told() -> None:
     """Runs stand by what they say, and the seals say in which order they were sealed."""
     runs = [made.run(0, of=2, sequence=1), made.run(1, of=2, sequence=0)]
     rows = Rows(runs=runs, refused=(), answers=(), showings=(), scenarios=())
@@ -342,7 +352,8 @@ def test_what_goes_to_and_fro_is_flaky(said: str, flips: int | None, of: int | N
     """Two flips at least; an INCONCLUSIVE run is neither a pass nor a fail."""
     runs = [made.run(number, of=len(said)) for number in range(len(said))]
     verdicts = [
-        (run.run, "latest-backup", made.VERDICTS[sign]) for run, sign in zip(runs, said, strict=True)
+        (run.run, "latest-backup", made.VERDICTS[sign])
+        for run, sign in zip(runs, said, strict=True)
     ]
     found = flaky(runs, verdicts)
     assert [(one.flips, one.of) for one in found] == ([] if flips is None else [(flips, of)])
@@ -384,6 +395,3 @@ def test_the_settings_name_the_database_and_no_password(tmp_path: Path) -> None:
         path.write_text(f'[environments]\n[track_record]\npostgresql = "{wrong}"\n')
         with pytest.raises(InputError, match="pgpass"):
             load_track_record(path)
-
-
-intake_read = intake.read_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -10,14 +11,14 @@ import track_records as made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.model.track_record import Course, Trend
+from harness.model.track_record import Course, Limit, Trend, Worse
 from harness.model.verdict import Verdict
 from harness.track_record.change_points import LEVEL, cuts
 from harness.track_record.theil_sen import line_through, slope_interval
 from harness.track_record.trend import TOLERANCE, WINDOW, trend
 
 
-def of(values: list[float | None], **other: object) -> Trend:
+def of(values: Sequence[float | None], **other: object) -> Trend:
     return trend(made.weekly(values, **other), made.NOW)  # type: ignore[arg-type]
 
 
@@ -25,7 +26,7 @@ def noise(count: int, seed: int, level: float = 10.0, spread: float = 0.5) -> li
     return list(np.random.default_rng(seed).normal(level, spread, count))
 
 
-def places(values: list[float | None]) -> list[int]:
+def places(values: Sequence[float | None]) -> list[int]:
     found = of(values)
     names = [point.run for point in found.points]
     return [names.index(one.run) for one in found.changes]
@@ -134,6 +135,7 @@ def test_a_limit_that_will_be_missed_is_told_with_the_weeks() -> None:
     """From 200 s by 2 s a week to 278 s: 300 s is 11 weeks away."""
     found = of([200.0 + 2 * week + (week % 3) * 0.01 for week in range(40)]).forecast
     assert found.course is Course.WILL_MISS
+    assert found.weeks is not None
     assert found.weeks == pytest.approx(11, abs=0.1)
     assert found.low is not None
     assert found.high is not None
@@ -170,7 +172,7 @@ def test_a_level_beyond_the_limit_misses_it_now() -> None:
 
 def test_without_a_limit_there_is_a_slope_and_no_forecast() -> None:
     """Nobody promised anything of it."""
-    no_limit = made.Limit(worse=made.Worse.LOWER)
+    no_limit = Limit(worse=Worse.LOWER)
     found = of(noise(20, 10), limit=no_limit)
     assert found.slope is not None
     assert found.forecast.course is Course.NO_LIMIT
@@ -212,7 +214,8 @@ def test_older_runs_are_listed_and_predict_nothing() -> None:
     [(10.0, False), (10.0 * (1 + TOLERANCE), False), (11.3, True), (None, True), (2.0, False)],
 )
 def test_the_newest_run_is_held_against_the_last_sealed_one(
-    newest: float | None, worse: bool
+    newest: float | None,
+    worse: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """By the bounds of both, beyond the tolerance; not recovered is worse than any number."""
     found = of([10.0, 50.0, newest], sealed=[0]).regression

@@ -88,7 +88,7 @@ def show(  # noqa: PLR0913 - one for each option
 
     \b
     Exit code 0: the newest runs passed, and nothing gets worse.
-    Exit code 1: one FAILED, is worse than the last sealed run, or is on course to miss its limit.
+    Exit code 1: one FAILED, surely is worse than the last sealed one, or is on course to miss.
     Exit code 3: none of these, but one was INCONCLUSIVE; so it is where there is no run at all.
     """
     import sys

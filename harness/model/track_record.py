@@ -179,6 +179,9 @@ class Regression(_Value, frozen=True, kw_only=True):
 
     against: str
     worse: bool
+    sure: bool
+    """Worse by more than runs differ from each other; else it is told, and decides nothing."""
+
     because: str
     """In words; of no regression, why it is none."""
 
@@ -254,7 +257,8 @@ class Record(_Value, frozen=True, kw_only=True):
     format: int
     now: datetime
     verdict: Verdict
-    """FAIL: a newest run failed, or is worse than the last sealed one, or a limit will be missed.
+    """FAIL: a newest run failed, or is surely worse than the last sealed one, or a limit will be
+    missed.
     INCONCLUSIVE: there is no run, or a newest run could not tell. Else PASS.
     """
 

@@ -155,12 +155,13 @@ def _rows(detail: Detail) -> Iterator[RenderableType]:
         return
     older = len(detail.rows) - MOST_ROWS
     yield title("Runs, newest first" + (f"; {older} older ones: --json" if older > 0 else ""))
+    alike = len({row.showing.check for row in detail.rows}) == 1
     made = table("ended", "in", "verdict", "value", ">trials", "seal", "finding")
     for column in made.columns[:6]:
         column.no_wrap = True
     for row in reversed(detail.rows[-MOST_ROWS:]):
         one = row.showing
-        name = one.finding.removeprefix(f"{one.check}/")
+        name = one.finding.removeprefix(f"{one.check}/") if alike else one.finding
         made.add_row(
             f"{row.run.at:%Y-%m-%d %H:%M}",
             printable(row.run.environment),

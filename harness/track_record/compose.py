@@ -208,8 +208,8 @@ def _bad(one: Trend) -> tuple[int, int, float, str]:
 
 
 def _verdict(one: Trend) -> Verdict:
-    """A trend fails where its limit will be missed, or the newest run is a regression."""
-    worse = one.regression is not None and one.regression.worse
+    """A trend fails where its limit will be missed, or the newest run is surely a regression."""
+    worse = one.regression is not None and one.regression.worse and one.regression.sure
     will = one.forecast.course in {Course.MISSES, Course.WILL_MISS}
     return Verdict.FAIL if worse or will else Verdict.PASS
 

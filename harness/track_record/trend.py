@@ -41,6 +41,13 @@ LEAST = 8
 TOLERANCE = 0.10
 """Relative to the last sealed run: less is nobody's regression (harness.judge.load.regression)."""
 
+UNUSUAL = 3.0
+"""Standard deviations from the median, by the median absolute deviation (F. R. Hampel, "The
+Influence Curve and Its Role in Robust Estimation", JASA 69, 1974)."""
+
+_AS_DEVIATION = 1.4826
+"""Of a normal distribution, in median absolute deviations."""
+
 _WEEK_S = 7 * 86_400.0
 
 
@@ -72,7 +79,7 @@ def trend(shown: Sequence[tuple[RunShown, Showing]], now: datetime) -> Trend:
         changes=changes,
         slope=slope,
         forecast=forecast(segment, slope, limit, now),
-        regression=regression(points, limit),
+        regression=regression(points, limit, segment),
         censored=sum(1 for point in points if _censored(point)),
         not_measured=len(points) - len(known),
     )
@@ -121,31 +128,44 @@ def _unknown(segment: Sequence[Point], slope: Slope | None) -> Course:
     return Course.TOO_FEW if slope is None else Course.NO_LIMIT
 
 
-def regression(points: Sequence[Point], limit: Limit | None) -> Regression | None:
+def regression(
+    points: Sequence[Point], limit: Limit | None, segment: Sequence[Point] = ()
+) -> Regression | None:
     """The newest value against the last sealed one before it; None: there is none.
 
     A verdict that went from PASS to FAIL is one; so is a value whose better bound is worse than the
-    worse bound of the sealed one, by more than TOLERANCE of it.
+    worse bound of the sealed one, by more than TOLERANCE of it. Those bounds are of one measurement
+    each: it is sure only where it is also further from the median of the `segment` (the runs since
+    the last change) than UNUSUAL times what their values usually are.
     """
     newest = points[-1]
     sealed = next((point for point in reversed(points[:-1]) if point.sealed), None)
     if sealed is None:
         return None
     if newest.verdict is Verdict.FAIL and sealed.verdict is Verdict.PASS:
-        return Regression(against=sealed.run, worse=True, because="it passed then, and fails now")
+        told = "it passed then, and fails now"
+        return Regression(against=sealed.run, worse=True, sure=True, because=told)
     best, bound = _bounds(newest, limit)[0], _bounds(sealed, limit)[1]
     if limit is None or best is None or bound is None:
-        why = "one of them has no value, or not recovered by the deadline was both"
-        return Regression(against=sealed.run, worse=False, because=why)
-    beyond = (best - bound) if limit.worse is Worse.HIGHER else (bound - best)
-    worse = beyond > TOLERANCE * abs(bound)
-    return Regression(
-        against=sealed.run,
-        worse=worse,
-        because="its interval lies beyond that of then"
-        if worse
-        else f"within {TOLERANCE:.0%} of the interval of then, or better",
+        told = "one of them has no value, or was not recovered by its deadline"
+        return Regression(against=sealed.run, worse=False, sure=False, because=told)
+    sign = 1.0 if limit.worse is Worse.HIGHER else -1.0
+    if sign * (best - bound) <= TOLERANCE * abs(bound):
+        told = f"within {TOLERANCE:.0%} of its interval, or better"
+        return Regression(against=sealed.run, worse=False, sure=False, because=told)
+    earlier = [
+        point.value for point in segment if point.value is not None and point.run != newest.run
+    ]
+    if len(earlier) < LEAST:
+        told = f"beyond its interval; of {len(earlier)} earlier runs nobody can say what is usual"
+        return Regression(against=sealed.run, worse=True, sure=False, because=told)
+    median = float(np.median(earlier))
+    usual = UNUSUAL * _AS_DEVIATION * float(np.median(np.abs(np.array(earlier) - median)))
+    sure = sign * (best - median) > usual
+    told = "beyond its interval, and " + (
+        "more than runs differ from each other" if sure else "as much as runs differ"
     )
+    return Regression(against=sealed.run, worse=True, sure=sure, because=told)
 
 
 def _bounds(point: Point, limit: Limit | None) -> tuple[float | None, float | None]:

@@ -368,7 +368,7 @@ def test_a_flip_with_a_new_version_is_no_flip() -> None:
 
 def test_what_is_worse_than_the_last_sealed_run_is_told() -> None:
     """In the overview, and in its verdict, although every run passed."""
-    shown = made.weekly([10.0, 10.0, 40.0], sealed=[1])
+    shown = made.weekly([*[10.0 + week % 3 / 10 for week in range(12)], 40.0], sealed=[1])
     runs = [run for run, _ in shown]
     rows = Rows(
         runs=runs,
@@ -380,6 +380,7 @@ def test_what_is_worse_than_the_last_sealed_run_is_told() -> None:
     found = overview(rows, ASKED)
     assert found.verdict is Verdict.FAIL
     assert found.targets[0].regressed is not None
+    assert "more than runs differ" in found.targets[0].regressed
     assert detail("rto", rows, ASKED).verdict is Verdict.FAIL
 
 

@@ -223,6 +223,24 @@ def test_the_newest_run_is_held_against_the_last_sealed_one(
     assert found.worse is worse
 
 
+@pytest.mark.parametrize(
+    ("values", "sure"),
+    [
+        ([10.0, 50.0], False),
+        ([*[10.0, 20.0, 30.0, 40.0] * 3, 10.0, 41.0], False),
+        ([*[10.0, 10.4] * 6, 10.0, 41.0], True),
+    ],
+)
+def test_a_regression_is_sure_where_runs_do_not_differ_as_much(
+    values: list[float | None],
+    sure: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Two measurements that differ say nothing of what is usual."""
+    found = of(values, sealed=[len(values) - 2]).regression
+    assert found is not None
+    assert (found.worse, found.sure) == (True, sure)
+
+
 def test_without_a_sealed_run_before_there_is_nothing_to_be_worse_than() -> None:
     """The newest run is not its own yardstick."""
     assert of([10.0, 50.0], sealed=[1]).regression is None

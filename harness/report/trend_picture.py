@@ -15,7 +15,7 @@ from harness.model.verdict import Verdict
 from harness.report import curves
 from harness.report import track_record_wording as words
 from harness.report.coverage_picture import as_file
-from harness.report.drawing import RIGHT, Pen, as_text, picture, width
+from harness.report.drawing import RIGHT, Pen, as_text, picture, ticks, width
 from harness.report.wording import amount
 
 _LEFT = 84.0
@@ -85,9 +85,7 @@ class _Canvas:
         if last == first:
             first, last = first - _WEEK, last + _WEEK
         highest = max(_heights(trend), default=0.0) * _ROOM
-        axis = curves.linear(
-            highest or 1.0, lambda number: amount(float(f"{number:.6g}"), trend.unit)
-        )
+        axis = _axis(highest or 1.0, trend.unit)
         return cls(trend=trend, pen=pen, first=first, last=last, axis=axis)
 
     def draw(self) -> None:
@@ -179,6 +177,21 @@ class _Canvas:
                 self.pen.path("missed", f"M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m-7 0l7 -7")
             case Verdict.INCONCLUSIVE:
                 self.pen.dot("late", x, y, 3.2)
+
+
+def _axis(highest: float, unit: str) -> curves.Axis:
+    """Round times are 5 min and not 500 s."""
+
+    def label(number: float) -> str:
+        return amount(float(f"{number:.6g}"), unit)
+
+    if unit != "s":
+        return curves.linear(highest, label)
+    marks = ticks(0.0, highest, (_FLOOR - _TOP) / highest)
+    return curves.Axis(
+        height=lambda value: value / highest,
+        ticks=tuple((number, label(number)) for number in marks),
+    )
 
 
 def _heights(trend: Trend) -> Iterator[float]:

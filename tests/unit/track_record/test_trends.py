@@ -47,6 +47,13 @@ def test_a_planted_step_is_found_at_its_place(at: int) -> None:
     assert places(values) == [at]
 
 
+@pytest.mark.parametrize("count", range(12, 24))
+def test_a_great_step_is_found_in_a_few_runs(count: int) -> None:
+    """A hundred times the noise, in the middle of 12 to 23 runs: at its place, whatever it is."""
+    half = count // 2
+    assert places([*noise(half, count), *noise(count - half, 90 + count, level=60.0)]) == [half]
+
+
 def test_two_planted_steps_are_found() -> None:
     """There and back again is two changes, and the levels between them are right."""
     found = of([*noise(20, 3), *noise(20, 4, level=20.0), *noise(20, 5)])

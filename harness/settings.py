@@ -191,8 +191,33 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     servers' user may enter. None: the state directory (HARNESS_STATE_DIR)."""
 
 
+class TrackRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the track record is kept: `[track_record]`; without, in the folder of runs."""
+
+    postgresql: str
+    """Connection string of libpq; its password is in ~/.pgpass, or in PGPASSWORD."""
+
+    origin: str | None = None
+    """Of this folder of runs, among those that share the database; None: host and path. One that
+    moves, or is mounted into pods, needs a name of its own."""
+
+    def __post_init__(self) -> None:
+        user, at, _ = self.postgresql.partition("://")[2].partition("@")
+        if "password=" in self.postgresql or (at and ":" in user):
+            raise ValueError("postgresql: got a password, expected it in ~/.pgpass")
+
+
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     environments: dict[str, Environment]
+    track_record: TrackRecord | None = None
+
+
+def load_track_record(path: Path) -> TrackRecord | None:
+    """Where harness.toml has the track record kept; None: it says nothing, or is not there.
+
+    Raises InputError where it is wrong.
+    """
+    return read_toml(path, _File).track_record if path.is_file() else None
 
 
 def load_environment(name: str, path: Path) -> Environment:

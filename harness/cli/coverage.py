@@ -13,13 +13,11 @@ from harness.cli.exit import exit_code
 if TYPE_CHECKING:  # read when the command is called, so that --help is quick
     from collections.abc import Sequence
 
-    from harness.coverage.answering import EndedRun
     from harness.coverage.compose import RunsRead
     from harness.coverage.suites import Ground
-    from harness.model.coverage import Coverage, RunNotCounted
+    from harness.model.coverage import Coverage
     from harness.model.target import Target
     from harness.settings import Environment
-    from harness.store import RunDirectory
 
 
 @click.command("coverage")
@@ -231,49 +229,10 @@ def _read_runs(folders: tuple[Path, ...]) -> RunsRead:
     """Every run directory of the folders; none of a folder that does not exist yet."""
     from harness.coverage.answering import EndedRun
     from harness.coverage.compose import RunsRead
-    from harness.store import RunDirectory
+    from harness.track_record.reading import read_run, run_directories
 
-    read = [
-        _read_run(RunDirectory(path))
-        for folder in folders
-        if folder.is_dir()
-        for path in sorted(folder.iterdir())
-        # `latest` is a link to a run; calibrations are no runs, and keep their own below.
-        if path.is_dir() and not path.is_symlink() and path.name != "calibrations"
-    ]
+    read = [read_run(one) for folder in folders for one in run_directories(folder)]
     return RunsRead(
         ended=[one for one in read if isinstance(one, EndedRun)],
         not_counted=[one for one in read if not isinstance(one, EndedRun)],
     )
-
-
-def _read_run(directory: RunDirectory) -> EndedRun | RunNotCounted:
-    from harness.coverage.answering import EndedRun
-    from harness.errors import InputError
-    from harness.model.coverage import NotCounted, RunNotCounted
-
-    environment = None
-    try:
-        record = directory.read_run_record()
-        environment = record.environment
-        if record.ended is None:
-            return RunNotCounted(
-                run=directory.path.name,
-                why=NotCounted.UNFINISHED,
-                detail=f"begun {record.started.isoformat()}; if it is gone: harness recover",
-                environment=environment,
-            )
-        return EndedRun(
-            run=record,
-            ended=record.ended,
-            plan=directory.read_plan(),
-            judgement=directory.read_judgement(),
-        )
-    except InputError as error:
-        hint = f"; try: {error.hint}" if error.hint else ""
-        return RunNotCounted(
-            run=directory.path.name,
-            why=NotCounted.UNREADABLE,
-            detail=f"{error}{hint}",
-            environment=environment,
-        )

@@ -31,6 +31,7 @@ COMMANDS = {
     "targets": "List and check the documented targets",
     "coverage": "Say which targets are proved, by which runs, and what is owed",
     "serve": "Show runs, targets, coverage and the run that goes on, in a browser",
+    "history": "Say what each target showed over all runs, and where it goes; prune old runs",
     "backup": "Back a Redis cluster up to S3, once or continuously",
     "ledger": "Write the ledger of acknowledged writes that RPA is measured by",
     "lab": "A Kubernetes cluster on this machine, made to be broken",

@@ -113,4 +113,6 @@ def told_of_all(chain: ChainOfRuns) -> Iterator[str]:
         yield (
             f"        unbroken since {chain.unbroken_since}, to {last.run} (SHA-256 {last.sha256})"
         )
+        if chain.begins_after is not None:
+            yield f"        {chain.begins_after}"
         yield "        that no later run was removed, only that digest kept elsewhere can show"

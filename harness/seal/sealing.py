@@ -168,7 +168,7 @@ def _timestamp(
 
 @contextlib.contextmanager
 def alone(runs: Path) -> Iterator[None]:
-    """Waits for whoever seals in the same folder; the lock goes with its process.
+    """Waits for whoever seals or prunes in the same folder; the lock goes with its process.
 
     Whoever adds to a run holds it too, so that nothing is added while it is sealed.
     """

@@ -17,6 +17,7 @@ from securesystemslib.signer import Key
 from harness.errors import InputError
 from harness.seal import bundle, timestamps
 from harness.seal.chain import digest
+from harness.seal.pruned import LOG, PrunedRun, read_pruned
 from harness.seal.signing import Opened, open_envelope, read_statement
 from harness.seal.statement import (
     STATEMENT,
@@ -94,6 +95,11 @@ class ChainOfRuns(msgspec.Struct, frozen=True, kw_only=True):
     last does.
     """
 
+    begins_after: str | None = None
+    """That runs before the first one were pruned, by whom and when, as the folder's log says;
+    nothing vouches for that log.
+    """
+
     @property
     def holds(self) -> bool:
         """Whether nothing is changed or gone; of no run at all it cannot be said."""
@@ -146,8 +152,16 @@ def verify_runs(runs: Path, keys: Sequence[Key], roots: Sequence[Certificate] = 
         (verify_run(path, keys, roots, known) for path in paths),
         key=lambda one: one.statement.predicate.sequence if one.statement else -1,
     )
-    faults, since = _links(verified)
-    return ChainOfRuns(runs=tuple(verified), faults=tuple(faults), unbroken_since=since)
+    pruned = read_pruned(runs)
+    first = next((one for one in verified if one.statement is not None), None)
+    begins_after = None if first is None else _begins_after(first, pruned)
+    faults, since = _links(verified, begun=begins_after is not None)
+    return ChainOfRuns(
+        runs=tuple(verified),
+        faults=tuple(faults),
+        unbroken_since=since,
+        begins_after=begins_after,
+    )
 
 
 def _verify(
@@ -302,8 +316,26 @@ def _known(paths: Sequence[Path], keys: Sequence[Key]) -> dict[str, str]:
     return found
 
 
-def _links(verified: Sequence[Verified]) -> tuple[list[Fault], str | None]:
-    """Faults of the links, and from where on there is none. Runs are in the order of sealing."""
+def _begins_after(first: Verified, pruned: Mapping[str, PrunedRun]) -> str | None:
+    """What the log says of the run before the first one: that very run, by the digest of its seal.
+
+    It explains a missing beginning; a run that is missing later is a fault whatever the log says.
+    """
+    named = None if first.statement is None else first.statement.predicate.before
+    one = None if named is None else pruned.get(named.run)
+    if named is None or one is None or one.sha256 != named.sha256:
+        return None
+    return (
+        f"begins at {first.run}: {named.run} and what was sealed before it were pruned on "
+        f"{one.at:%Y-%m-%d} by {one.user}@{one.host}, says {LOG}, which is not signed"
+    )
+
+
+def _links(verified: Sequence[Verified], *, begun: bool = False) -> tuple[list[Fault], str | None]:
+    """Faults of the links, and from where on there is none. Runs are in the order of sealing.
+
+    `begun`: the link of the first one leads to a run that was pruned.
+    """
     faults: list[Fault] = []
     since: str | None = None
     before: Verified | None = None
@@ -312,7 +344,8 @@ def _links(verified: Sequence[Verified]) -> tuple[list[Fault], str | None]:
         if one.statement is None:
             since = None
             continue
-        link = _link(one, one.statement, before, unknown)
+        pruned = begun and before is None
+        link = None if pruned else _link(one, one.statement, before, unknown)
         if link is not None:
             faults.append(link)
         if not one.holds:

@@ -13,12 +13,9 @@ from harness.cli.exit import exit_code
 from harness.cli.pruning import command as prune_command
 
 if TYPE_CHECKING:  # read when the command is called, so that --help is quick
-    from collections.abc import Callable
-
     from harness.model.track_record import Detail, Trend
     from harness.settings import TrackRecord
     from harness.track_record.compose import Asked, Rows
-    from harness.track_record.database import Database
 
 
 class _ShowOrPrune(click.Group):
@@ -100,6 +97,7 @@ def show(  # noqa: PLR0913 - one for each option
     from harness.settings import load_track_record
     from harness.track_record.compose import Asked, detail, overview
     from harness.track_record.intake import ask
+    from harness.track_record.questions import of_every_target, of_one
 
     if picture is not None and target is None:
         raise InputError("--picture: expected a TARGET", hint="harness history, for their names")
@@ -112,7 +110,7 @@ def show(  # noqa: PLR0913 - one for each option
     )
     rows, notes = ask(
         runs,
-        _all_rows if target is None else _rows_of(target),
+        of_every_target if target is None else of_one(target),
         postgresql=None if kept is None else kept.postgresql,
         origin=None if kept is None else kept.origin,
     )
@@ -143,38 +141,6 @@ def folder_of(environment: str | None, settings: Path) -> Path:
     if environment in {None, LAB, PRACTICE} or not settings.is_file():
         return Path("runs")
     return load_environment(environment or "", settings).runs
-
-
-def _all_rows(database: Database) -> Rows:
-    from harness.track_record.compose import Rows
-    from harness.track_record.trend import WINDOW
-
-    return Rows(
-        runs=database.runs(),
-        refused=database.refused(),
-        answers=database.answers(last=WINDOW),
-        showings=database.measured(last=WINDOW),
-        scenarios=database.scenarios(last=WINDOW),
-    )
-
-
-def _rows_of(target: str) -> Callable[[Database], Rows]:
-    def ask(database: Database) -> Rows:
-        from harness.track_record.compose import Rows
-        from harness.track_record.trend import WINDOW
-
-        answers = database.answers(target)
-        showings = database.about(target)
-        return Rows(
-            runs=database.runs(),
-            refused=database.refused(),
-            answers=answers,
-            showings=showings,
-            scenarios=database.scenarios(last=WINDOW),
-            names=frozenset() if answers or showings else database.names(),
-        )
-
-    return ask
 
 
 def _known(target: str, rows: Rows, asked: Asked) -> None:

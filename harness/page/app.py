@@ -16,6 +16,7 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
+from markupsafe import Markup
 from securesystemslib.signer import Key
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -58,11 +59,15 @@ from harness.report.coverage_page import coverage_section
 from harness.report.coverage_wording import headline as coverage_headline
 from harness.report.coverage_wording import under_headline
 from harness.report.summary import figures, headline, limits, target_rows
+from harness.report.trend_picture import draw_trend
 from harness.report.wording import objective
 from harness.seal.signing import open_envelope, read_statement
 from harness.seal.statement import STATEMENT, SealedRun
 from harness.seal.verifying import verify_run
 from harness.store import RunDirectory
+from harness.track_record.compose import Asked, detail
+from harness.track_record.intake import ask
+from harness.track_record.questions import of_one
 
 _log = logging.getLogger(__name__)
 
@@ -274,7 +279,17 @@ class Page:
             now=covered.coverage.now,
             lines=lines[:RUNS_ON_A_PAGE],
             left_out=max(0, len(lines) - RUNS_ON_A_PAGE),
-            trend=None,
+            trends=await asyncio.to_thread(self._trends, target.id),
+        )
+
+    def _trends(self, target: str) -> tuple[Markup, ...]:
+        """The picture of each of its trends that has a line to draw."""
+        rows, _ = ask(self.runs.folder, of_one(target))
+        found = detail(target, rows, Asked(now=self.clock.now().utc))
+        return tuple(
+            Markup(draw_trend(one, name=f"trend{number}"))  # noqa: S704 - it escapes all text
+            for number, one in enumerate(found.trends)
+            if len(one.points) > 1
         )
 
     async def coverage(self, request: Request) -> Response:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import track_records as made
 
-from harness.cli.history import _all_rows, _rows_of
 from harness.drivers import postgres as driver
 from harness.drivers.loopback import ADDRESS, free_ports
 from harness.faults.places import Places
@@ -19,6 +18,7 @@ from harness.ports import PostgresEndpoint
 from harness.track_record import intake
 from harness.track_record.compose import Asked, overview
 from harness.track_record.database import DatabaseError
+from harness.track_record.questions import of_every_target, of_one
 
 ASKED = Asked(now=made.NOW)
 
@@ -88,13 +88,13 @@ def weeks(runs: Path, count: int = 12) -> None:
 def test_the_same_runs_give_the_same_record(tmp_path: Path, conninfo: str) -> None:
     """One schema, one set of queries; and nothing is written beside the runs."""
     weeks(tmp_path)
-    there, _ = intake.ask(tmp_path, _all_rows, postgresql=conninfo)
+    there, _ = intake.ask(tmp_path, of_every_target, postgresql=conninfo)
     assert not (tmp_path / ".track-record.sqlite").exists()
-    here, _ = intake.ask(tmp_path, _all_rows)
+    here, _ = intake.ask(tmp_path, of_every_target)
     assert overview(there, ASKED) == overview(here, ASKED)
     assert overview(there, ASKED).runs == 12
-    of_one, _ = intake.ask(tmp_path, _rows_of("rto"), postgresql=conninfo)
-    assert in_order(of_one.showings) == in_order(here.showings)
+    one, _ = intake.ask(tmp_path, of_one("rto"), postgresql=conninfo)
+    assert in_order(one.showings) == in_order(here.showings)
 
 
 def in_order(showings: Sequence[Showing]) -> list[str]:
@@ -106,14 +106,14 @@ def test_a_run_is_read_once_and_what_is_gone_is_forgotten(
 ) -> None:
     """As in SQLite."""
     weeks(tmp_path, 3)
-    intake.ask(tmp_path, _all_rows, postgresql=conninfo)
+    intake.ask(tmp_path, of_every_target, postgresql=conninfo)
     with monkeypatch.context() as patched:
         patched.setattr(intake, "read_run", lambda _: pytest.fail("was read again"))
-        intake.ask(tmp_path, _all_rows, postgresql=conninfo)
+        intake.ask(tmp_path, of_every_target, postgresql=conninfo)
     next(path for path in tmp_path.iterdir() if path.name.startswith("2026111")).rename(
         tmp_path.parent / "elsewhere"
     )
-    assert len(intake.ask(tmp_path, _all_rows, postgresql=conninfo)[0].runs) == 2
+    assert len(intake.ask(tmp_path, of_every_target, postgresql=conninfo)[0].runs) == 2
 
 
 def test_folders_that_share_it_do_not_forget_each_others_runs(
@@ -124,13 +124,13 @@ def test_folders_that_share_it_do_not_forget_each_others_runs(
     made.write(one, 0, environment="prod")
     made.write(other, 0, environment="staging")
     made.write(other, 0, environment="prod")  # the same run, copied
-    intake.ask(one, _all_rows, postgresql=conninfo)
-    found, _ = intake.ask(other, _all_rows, postgresql=conninfo)
+    intake.ask(one, of_every_target, postgresql=conninfo)
+    found, _ = intake.ask(other, of_every_target, postgresql=conninfo)
     assert [run.environment for run in found.runs] == ["prod", "staging"]
     for path in one.iterdir():
         if not path.is_symlink():
             path.rename(tmp_path / "elsewhere")
-    found, _ = intake.ask(one, _all_rows, postgresql=conninfo)
+    found, _ = intake.ask(one, of_every_target, postgresql=conninfo)
     assert [run.environment for run in found.runs] == ["prod", "staging"]
     assert len({answer.run for answer in found.answers}) == 2
 
@@ -143,7 +143,7 @@ def test_two_who_take_in_at_once_take_in_each_run_once(tmp_path: Path, conninfo:
 
     def take_in() -> None:
         together.wait()
-        rows, _ = intake.ask(tmp_path, _all_rows, postgresql=conninfo)
+        rows, _ = intake.ask(tmp_path, of_every_target, postgresql=conninfo)
         found.append(len(rows.showings))
 
     threads = [threading.Thread(target=take_in) for _ in range(3)]
@@ -158,5 +158,5 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Who configured it wants to know that it is gone."""
     (port,) = free_ports(1)
     with pytest.raises(DatabaseError, match="PostgreSQL") as raised:
-        intake.ask(tmp_path, _all_rows, postgresql=f"host={ADDRESS} port={port} dbname=no")
+        intake.ask(tmp_path, of_every_target, postgresql=f"host={ADDRESS} port={port} dbname=no")
     assert "--local" in (raised.value.hint or "")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from harness.drivers import postgres as driver
 from harness.drivers import process
-from harness.drivers.bounded_postgres import BoundedPostgres
+from harness.drivers.bounded_postgres import BoundedPostgres, StatementError
 from harness.drivers.clock import HostClock, boot_id, wait_until
 from harness.drivers.loopback import ADDRESS, free_ports
 from harness.faults.places import Places
@@ -215,6 +215,10 @@ def awaited_row(pair: Pair) -> None:
         session = BoundedPostgres.connect(pair.endpoint(1), deadline_ns=deadline_ns)
         try:
             answer = session.execute("SELECT count(*) FROM drill", deadline_ns=deadline_ns)
+        except StatementError as error:
+            if error.sqlstate != "42P01":  # the table has not been replayed there yet
+                raise
+            return False
         finally:
             session.close()
         return answer.rows[0][0] != "0"

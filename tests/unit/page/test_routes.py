@@ -323,6 +323,12 @@ def test_a_targets_page_has_each_run_in_the_order_of_time(tmp_path: Path) -> Non
     assert 0 < text.index(f"/runs/{newer}") < text.index(f"/runs/{older}")
     assert "RTA" in text
     assert "the same" in text
+    # The trend is drawn, without anything inline that the page forbids.
+    assert '<h2 id="trend">' in text
+    drawn = text.partition('<h2 id="trend">')[2].partition("</section>")[0]
+    assert drawn.count("<svg") >= 1
+    assert "style=" not in drawn
+    assert "<style" not in drawn
     changed = replace(rto, objective=replace(rto.objective, at_most=rto.objective.at_most * 2))
     other = Browser(page_of(tmp_path, targets=(changed,))).signed_in()
     assert "<b>RTO" in other.get(f"/targets/{rto.id}").text

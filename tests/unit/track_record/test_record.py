@@ -14,7 +14,7 @@ import track_records as made
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from harness.cli.history import _all_rows, command
+from harness.cli.history import command
 from harness.cli.main import main
 from harness.coverage.answering import EndedRun
 from harness.errors import InputError
@@ -27,13 +27,14 @@ from harness.track_record import intake
 from harness.track_record.compose import Asked, Rows, detail, near, overview
 from harness.track_record.database import FILE, Database
 from harness.track_record.flaky import flaky
+from harness.track_record.questions import of_every_target
 from harness.track_record.reading import read_run
 
 ASKED = Asked(now=made.NOW)
 
 
 def record(runs: Path) -> tuple[Record, Rows, tuple[str, ...]]:
-    rows, notes = intake.ask(runs, _all_rows)
+    rows, notes = intake.ask(runs, of_every_target)
     return overview(rows, ASKED, notes), rows, notes
 
 
@@ -244,7 +245,7 @@ def test_two_who_take_in_at_once_take_in_each_run_once(tmp_path: Path) -> None:
 
     def take_in() -> None:
         together.wait()
-        found.append(len(intake.ask(tmp_path, _all_rows)[0].showings))
+        found.append(len(intake.ask(tmp_path, of_every_target)[0].showings))
 
     threads = [threading.Thread(target=take_in) for _ in range(4)]
     for one in threads:

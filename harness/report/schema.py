@@ -1,14 +1,25 @@
-"""Gives the JSON schemas of verdict.json and run.json, as kept in reports/schema/. Pure."""
+"""Gives the JSON schemas of what others read, as kept in reports/schema/. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
 from harness.model.judgement import Judgement
+from harness.model.note import Note
+from harness.model.notice import Notice
 from harness.model.run import RunRecord
+from harness.seal.statement import Statement
 
-SCHEMAS: dict[str, type] = {"verdict.schema.json": Judgement, "run.schema.json": RunRecord}
-"""File name in reports/schema/ -> what a file of that kind contains."""
+SCHEMAS: dict[str, type] = {
+    "note.schema.json": Note,
+    "notice.schema.json": Notice,
+    "run.schema.json": RunRecord,
+    "statement.schema.json": Statement,
+    "verdict.schema.json": Judgement,
+}
+"""File name in reports/schema/ -> what it describes: a line of notes.jsonl, what a webhook is sent,
+run.json, what a seal states, verdict.json.
+"""
 
 
 def render_schema(name: str) -> bytes:

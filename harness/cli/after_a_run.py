@@ -13,7 +13,7 @@ import sys
 from harness.cli.archiving import archive_at_its_end
 from harness.cli.judging import report_of
 from harness.cli.sealing import seal_at_its_end
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InputError
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from harness.ports import Clock
@@ -65,10 +65,15 @@ def tell(run: RunDirectory, told: Environment, clock: Clock, *, whatever: bool =
 
 
 def _verdict(run: RunDirectory | None) -> Verdict | None:
-    """Of a run that has one: it was not killed."""
+    """Of a run that has one that can be read: what became of the one before must not keep this one
+    from being told.
+    """
     if run is None or not run.verdict.is_file():
         return None
-    return run.read_judgement().verdict
+    try:
+        return run.read_judgement().verdict
+    except InputError:
+        return None
 
 
 def _publish(

@@ -17,7 +17,7 @@ def archive_at_its_end(run: RunDirectory, archive: Archive) -> None:
     """
     try:
         archive_as_set(run, archive)
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:
         run.not_kept = RecordError(
             f"{run.path}: is not archived: {error}",
             hint=f"harness archive put {run.path} -e ENVIRONMENT",

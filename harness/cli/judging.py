@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -129,18 +131,23 @@ def render_run(run: RunDirectory, follow_up: FollowUp) -> Report:
     report = report_of(run, follow_up)
     if is_sealed(run.path):
         return report
-    results = render_assessment_results(report)
-    for path, text in (
-        (run.report, render_html(report)),
-        (run.junit, render_junit(report)),
-        (run.metrics, render_metrics(report, _last_success(run))),
-        (run.summary, render_summary(report)),
-        (run.actions, render_actions(report.actions or ())),
-        *([(run.controls, render_controls(report.controls))] if report.controls else []),
-        *([(run.oscal, results)] if results is not None else []),
-    ):
+    for path, text in _rendered(run, report):
         path.write_text(text, encoding="utf-8", newline="")
     return report
+
+
+def _rendered(run: RunDirectory, report: Report) -> Iterator[tuple[Path, str]]:
+    """Each file and its text, one after the other; what people wake up for is first."""
+    yield run.report, render_html(report)
+    yield run.junit, render_junit(report)
+    yield run.metrics, render_metrics(report, _last_success(run))
+    yield run.summary, render_summary(report)
+    yield run.actions, render_actions(report.actions or ())
+    if report.controls:
+        yield run.controls, render_controls(report.controls)
+    results = render_assessment_results(report)
+    if results is not None:
+        yield run.oscal, results
 
 
 def _actions_before(run: RunDirectory) -> tuple[tuple[Action, ...], str | None]:

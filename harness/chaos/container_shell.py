@@ -13,7 +13,8 @@ from harness.chaos import node_clock
 from harness.errors import SurroundingsError
 
 # Of several, the oldest: a process that somebody started in the container later is none of it.
-# proc_pid_stat(5): the name in brackets may hold spaces; the 22nd field is the start time.
+# proc_pid_stat(5): the name in brackets may hold spaces; the 22nd field is the start time. It is
+# read at once with the state, and that one look is judged: between two, a zombie may be reaped.
 _SCRIPT = """\
 set -eu
 container={container}
@@ -27,7 +28,7 @@ done
 if [ "$members" = " " ]; then echo "no process of container $container is on this node"; exit 1; fi
 started() {{ sed -e 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }}
 parent() {{ sed -e 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 2; }}
-state() {{ sed -e 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 1; }}
+look() {{ sed -e 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 1,20; }}
 called() {{ cat "/proc/$1/comm" 2>/dev/null || true; }}
 chosen=
 oldest=
@@ -48,15 +49,16 @@ what=$(called "$chosen")
 {before}
 kill -KILL "$chosen"
 for _ in $(seq 1000); do
-  case "$(started "$chosen") $(state "$chosen")" in
-  "$oldest Z" | "$oldest X") break ;;
-  "$oldest "*) sleep 0.02 ;;
+  seen=$(look "$chosen")
+  case "$seen" in
+  "Z $oldest" | "X $oldest") break ;;
+  *" $oldest") sleep 0.02 ;;
   *) break ;;
   esac
 done
-case "$(started "$chosen") $(state "$chosen")" in
-"$oldest Z" | "$oldest X") ;;
-"$oldest "*) echo "process $chosen ($what) is still there"; exit 1 ;;
+case "$seen" in
+"Z $oldest" | "X $oldest") ;;
+*" $oldest") echo "process $chosen ($what) is still there"; exit 1 ;;
 esac
 {after}
 echo "gone process $chosen ($what) of the node"

@@ -71,6 +71,20 @@ def test_a_zombie_is_gone(tmp_path: Path) -> None:
     assert "after" in said
 
 
+@pytest.mark.parametrize("looks", range(1, 7))
+def test_a_zombie_that_is_reaped_between_two_looks_is_gone(tmp_path: Path, looks: int) -> None:
+    """Whichever look it is after which nothing is left to be looked at."""
+    container(tmp_path)
+    zombie = (
+        'sed -i "s/) S /) Z /" "{proc}/$2/stat"; killed=yes; }};'
+        'cut() {{ command cut "$@"; [ -z "${{killed:-}}" ] || echo >> "{proc}/looked";'
+        f'[ "$(cat "{{proc}}/looked" 2>/dev/null | wc -l)" -lt {looks} ] || rm -rf "{{proc}}/60"'
+    )
+    code, said = run(tmp_path, "postgres", kill=zombie)
+    assert code == 0, said
+    assert "gone process 60 (postgres) of the node" in said
+
+
 def test_an_id_that_was_used_again_is_another_process(tmp_path: Path) -> None:
     container(tmp_path)
     code, _ = run(tmp_path, "postgres", kill='sed -i "s/ 70 / 99 /" "{proc}/$2/stat"')

@@ -188,7 +188,10 @@ class _Session:
     def _refused_afterwards(self, question: bytes) -> bool | None:
         """Whether the server ends the session for want of a certificate; None: it is silent."""
         try:
-            self._drive(lambda: self._tls.write(question))
+            # A server that refuses resets the connection, at times before all is sent; its alert
+            # came first and is there to be read all the same.
+            with contextlib.suppress(ConnectionError):
+                self._drive(lambda: self._tls.write(question))
             self._drive(lambda: self._tls.read(1))
         except ssl.SSLError as error:
             return True if "CERTIFICATE" in (error.reason or "") else None

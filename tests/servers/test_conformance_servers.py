@@ -143,6 +143,15 @@ def test_a_client_without_a_certificate_is_kept_out_where_one_is_required(
     )
 
 
+def test_the_refusal_of_a_server_that_resets_the_connection_is_read_all_the_same(
+    certificate: tuple[Path, Path], authority: Authority
+) -> None:
+    """More is asked than the connection holds: the reset always comes while it is being sent."""
+    long = Protocol(question=GET.question + bytes(1 << 24))
+    found = shake(certificate, authority, ssl.TLSVersion.TLSv1_3, ssl.CERT_REQUIRED, long)
+    assert (found.accepted, found.certificate_required) == (True, True)
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_client_without_a_certificate_is_let_in_where_one_is_only_asked_for(
     certificate: tuple[Path, Path], authority: Authority, version: ssl.TLSVersion
@@ -158,12 +167,13 @@ def shake(
     authority: Authority,
     version: ssl.TLSVersion,
     clients: ssl.VerifyMode,
+    protocol: Protocol = GET,
 ) -> Handshake:
     """With a server that verifies its clients so."""
     name = {ssl.TLSVersion.TLSv1_2: "TLS 1.2", ssl.TLSVersion.TLSv1_3: "TLS 1.3"}[version]
     context = accepting(certificate, version, version, clients, authority)
     with serving(context) as address:
-        return handshake(address, name, GET)
+        return handshake(address, name, protocol)
 
 
 def test_a_server_without_tls_answers_plainly() -> None:

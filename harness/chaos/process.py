@@ -7,6 +7,7 @@ from the intents that are left.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -55,6 +56,10 @@ _SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 _STEADY_WITHIN_S = 240.0
 """From the end of the rollbacks: replicas catch up, containers end their back-off (up to 5 min of
 it only after many restarts: Kubernetes documentation, Pod Lifecycle)."""
+
+_SETTLES_WITHIN_S = 60.0
+"""Before the method: a pod that an autoscaler took away ends in its grace period (30 s by default:
+Kubernetes documentation, Pod Lifecycle); what is not steady after that is not about to be."""
 
 _ASKS_EVERY_S = 1.0
 
@@ -168,6 +173,14 @@ class _Handler(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
 
+    def start_hypothesis_before(self, experiment: Document) -> None:
+        # Chaos Toolkit asks once. An autoscaler's pod on its way out would be the end of a trial.
+        try:
+            _ask_until_met(experiment, _SETTLES_WITHIN_S)
+        except HarnessError as error:
+            failed(error)
+            raise SystemExit(_GRACEFUL) from error
+
     def hypothesis_before_completed(
         self,
         experiment: Document,  # noqa: ARG002 - theirs
@@ -212,6 +225,22 @@ def _await_steady_state(
     """Asks the hypothesis again, after the rollbacks, until it is met or its time is over; the last
     answers are recorded.
     """
+    state: Document = {}
+    try:
+        state = _ask_until_met(experiment, _STEADY_WITHIN_S)
+    except HarnessError as error:
+        failed(error)
+    if journal is not None:
+        journal.setdefault("steady_states", {})["after"] = state
+    answered, probes = _answers(state)
+    try:
+        _record_hypothesis(config, "after", met=answered, probes=probes)
+    except RecordError as error:
+        failed(error)
+
+
+def _ask_until_met(experiment: Document, within_s: float) -> Document:
+    """The last answers to a hypothesis, asked until it is met or its time is over."""
     asked = copy.deepcopy(experiment)
     configuration = load_configuration(asked.get("configuration") or {}, {})
     secrets = load_secrets(asked.get("secrets") or {}, configuration)
@@ -224,19 +253,9 @@ def _await_steady_state(
         )
         return bool(state and state.get("steady_state_met"))
 
-    try:
-        wait_until(met, within_s=_STEADY_WITHIN_S, what="the steady state", every_s=_ASKS_EVERY_S)
-    except DeadlineExceededError:
-        pass  # recorded below as not met: a finding
-    except HarnessError as error:
-        failed(error)
-    if journal is not None:
-        journal.setdefault("steady_states", {})["after"] = state
-    answered, probes = _answers(state)
-    try:
-        _record_hypothesis(config, "after", met=answered, probes=probes)
-    except RecordError as error:
-        failed(error)
+    with contextlib.suppress(DeadlineExceededError):  # the caller sees that it was not met
+        wait_until(met, within_s=within_s, what="the steady state", every_s=_ASKS_EVERY_S)
+    return state
 
 
 def _record_hypothesis(

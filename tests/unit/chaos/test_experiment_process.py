@@ -18,7 +18,8 @@ from drills import EXPERIMENTS, NODES, Drill, drill
 
 from harness.chaos import activity, context, control, process
 from harness.chaos import injector as injecting
-from harness.drivers import clock
+from harness.drivers import clock, wholeness
+from harness.drivers.kubernetes import Cluster
 from harness.errors import HarnessError, HealError, InputError, RefusedError, SurroundingsError
 from harness.model.codec import to_json
 from harness.model.game_day import Caps
@@ -48,9 +49,10 @@ def in_child(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def perform(made: Drill, steady_within_s: float = 5.0) -> int:
+def perform(made: Drill, *, settles_within_s: float = 0.0, steady_within_s: float = 5.0) -> int:
     """Runs a drill's experiment in this process."""
     injecting.enter(made.injector)
+    process._SETTLES_WITHIN_S = settles_within_s
     process._STEADY_WITHIN_S = steady_within_s
     file = made.config.facts.with_name("config.json")
     file.write_bytes(to_json(made.config))
@@ -126,6 +128,27 @@ def test_a_hypothesis_that_is_not_met_breaks_nothing(power_cut: Drill) -> None:
     assert power_cut.api.changes == before
     assert not of(power_cut, FaultInjected)
     assert journal(power_cut)["status"] in {"failed", "completed"}  # neither is a verdict
+
+
+def test_what_is_about_to_be_steady_is_waited_for(power_cut: Drill) -> None:
+    """A pod on its way out after the trial before, a node just back: no reason to try nothing."""
+    asked = wholeness.lacks_of_nodes
+
+    def soon_well(cluster: Cluster) -> list[str]:
+        lacks = asked(cluster)
+        power_cut.injector.cluster.set_unschedulable("worker-1", False)
+        return lacks
+
+    def settle() -> int:
+        power_cut.injector.cluster.set_unschedulable("worker-1", True)
+        wholeness.lacks_of_nodes = soon_well
+        process._ASKS_EVERY_S = 0.001
+        return perform(power_cut, settles_within_s=30.0)
+
+    assert in_child(settle) == 0
+    before, _ = of(power_cut, HypothesisMeasured)
+    assert (before.when, before.met) == ("before", True)
+    assert of(power_cut, FaultInjected)
 
 
 def test_an_experiment_without_a_probe_proves_no_steady_state(

@@ -26,6 +26,8 @@ from harness.model.autoscaling import (
     ScalingRules,
     SelectPolicy,
     Usage,
+    VerticalAutoscalerSettings,
+    VerticalPolicy,
 )
 from harness.model.quantity import amount_of
 
@@ -111,6 +113,30 @@ def _rules(content: Object | None, default: ScalingRules, window_s: int) -> Scal
         select=SelectPolicy(given.get("selectPolicy") or default.select),
         tolerance=None if tolerance is None else amount_of(tolerance),
     )
+
+
+def vertical_autoscaler_settings(content: Object) -> VerticalAutoscalerSettings:
+    """The spec of a VerticalPodAutoscaler, with defaults where it says nothing."""
+    spec = content["spec"]
+    scaled = spec["targetRef"]
+    policies = (spec.get("resourcePolicy") or {}).get("containerPolicies") or ()
+    return VerticalAutoscalerSettings(
+        namespace=content["metadata"]["namespace"],
+        name=content["metadata"]["name"],
+        target=f"{scaled['kind']}/{scaled['name']}",
+        mode=(spec.get("updatePolicy") or {}).get("updateMode") or "Auto",
+        policies=tuple(
+            VerticalPolicy(container=one["containerName"], resources=_controlled(one))
+            for one in policies
+        ),
+    )
+
+
+def _controlled(policy: Object) -> tuple[Resource, ...]:
+    if policy.get("mode") == "Off":
+        return ()
+    named = policy.get("controlledResources")
+    return tuple(one for one in Resource if named is None or one in named)
 
 
 def autoscaler_status(content: Object) -> AutoscalerStatus:

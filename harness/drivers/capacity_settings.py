@@ -11,7 +11,11 @@ from math import ceil
 from typing import NamedTuple
 
 from harness.drivers import kubernetes_objects
-from harness.drivers.autoscaling_objects import amounts, container_resources
+from harness.drivers.autoscaling_objects import (
+    amounts,
+    container_resources,
+    vertical_autoscaler_settings,
+)
 from harness.drivers.kubernetes import Cluster
 from harness.drivers.kubernetes_objects import Object
 from harness.errors import RefusedError
@@ -26,6 +30,9 @@ INIT = "(init containers)"
 """In place of a container's name: what init containers ask for beyond those that run later. It is
 counted as long as the pod is there (Kubernetes documentation, "Init Containers", Resource sharing).
 """
+
+_VERTICAL_AUTOSCALER = ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler")
+"""Their API and kind; a cluster without it has none."""
 
 _ALLOCATABLE = ("cpu", "memory", "pods")
 _EVERYWHERE = ("Node",)
@@ -69,6 +76,10 @@ def read_capacity(cluster: Cluster) -> CapacitySettings:
             for one in quotas
         ),
         allocatable=_allocatable(_listed(cluster, "v1", "Node", unknown)),
+        vertical_autoscalers=tuple(
+            vertical_autoscaler_settings(one)
+            for one in _listed(cluster, *_VERTICAL_AUTOSCALER, unknown)
+        ),
         unknown=unknown,
     )
 

@@ -106,6 +106,40 @@ class AutoscalerSettings(_Value, frozen=True, kw_only=True):
     """Whether spec.behavior says anything at all."""
 
 
+class VerticalPolicy(_Value, frozen=True, kw_only=True):
+    """What a VerticalPodAutoscaler may set of one container."""
+
+    container: str
+    """`*`: of each that has no policy of its own."""
+
+    resources: tuple[Resource, ...]
+    """Whose requests it sets; none where its mode is Off."""
+
+
+class VerticalAutoscalerSettings(_Value, frozen=True, kw_only=True):
+    """The spec of one VerticalPodAutoscaler, with its defaults filled in.
+
+    Kubernetes autoscaler, Vertical Pod Autoscaler, API reference of autoscaling.k8s.io/v1.
+    """
+
+    namespace: str
+    name: str
+    target: str
+    """`Deployment/checkout`."""
+
+    mode: str
+    """updateMode: `Off` only recommends, every other sets requests of running or of new pods."""
+
+    policies: tuple[VerticalPolicy, ...] = ()
+
+    def sets(self, container: str) -> tuple[Resource, ...]:
+        """Whose requests of a container it sets."""
+        if self.mode == "Off":
+            return ()
+        of = {one.container: one.resources for one in self.policies}
+        return of.get(container, of.get("*", tuple(Resource)))
+
+
 class Timings(_Value, frozen=True, kw_only=True):
     """The periods of those who measure and decide, and where each is from."""
 

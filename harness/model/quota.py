@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.autoscaling import ContainerResources
+from harness.model.autoscaling import ContainerResources, VerticalAutoscalerSettings
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,8 +51,11 @@ class CapacitySettings(_Value, frozen=True, kw_only=True):
     allocatable: dict[str, dict[str, float]] = {}
     """Node -> `cpu`, `memory`, `pods` -> what it can give to pods."""
 
+    vertical_autoscalers: tuple[VerticalAutoscalerSettings, ...] | None = None
+    """Those that were seen; None: nobody looked for any."""
+
     unknown: dict[str, str] = {}
-    """What could not be read, and why."""
+    """What could not be read, and why: by its kind, or by what it is of."""
 
 
 class Filled(_Value, frozen=True, kw_only=True):

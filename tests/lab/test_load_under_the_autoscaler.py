@@ -31,6 +31,31 @@ scenarios:
 """
 NAMESPACE = ("-n", "core-business-prod")
 
+VERTICAL_KIND = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: verticalpodautoscalers.autoscaling.k8s.io
+  annotations: {api-approved.kubernetes.io: "unapproved, planted by a test"}
+spec:
+  group: autoscaling.k8s.io
+  scope: Namespaced
+  names: {kind: VerticalPodAutoscaler, plural: verticalpodautoscalers}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+VERTICAL = """\
+apiVersion: autoscaling.k8s.io/v1
+kind: VerticalPodAutoscaler
+metadata: {name: planted, namespace: core-business-prod}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: checkout}
+  resourcePolicy: {containerPolicies: [{containerName: "*", controlledResources: [cpu]}]}
+"""
+
 
 @pytest.fixture(scope="module")
 def limits(lab: Lab) -> Iterator[tuple[int, int]]:
@@ -43,8 +68,22 @@ def limits(lab: Lab) -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
+def vertical(lab: Lab) -> Iterator[None]:
+    """A VerticalPodAutoscaler beside the autoscaler; nothing in the lab acts by it."""
+    lab.kubectl.call("apply", "-f", "-", stdin=VERTICAL_KIND.encode())
+    kind = "crd/verticalpodautoscalers.autoscaling.k8s.io"
+    lab.kubectl.call("wait", "--for=condition=established", kind, "--timeout=30s")
+    lab.kubectl.call("apply", "-f", "-", stdin=VERTICAL.encode())
+    yield
+    lab.kubectl.call("delete", kind)
+
+
+@pytest.fixture(scope="module")
 def judged(
-    limits: tuple[int, int], harness: Command, tmp_path_factory: pytest.TempPathFactory
+    limits: tuple[int, int],
+    vertical: None,  # noqa: ARG001 - it is there meanwhile
+    harness: Command,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Any:  # noqa: ANN401 - JSON
     """The judgement. FAIL by what the document contradicts itself in; a machine that others use,
     too, may make the generator late.
@@ -82,6 +121,16 @@ def test_the_documents_contradiction_is_found(judged: Any) -> None:  # noqa: ANN
     verdicts = {one["id"]: one["verdict"] for one in judged["findings"]}
     assert verdicts["autoscaling/replicas-production"] == "FAIL"
     assert verdicts["quotas/quota-core-business-prod/limit"] == "PASS"
+
+
+def test_a_vertical_autoscaler_of_the_same_resource_is_found(judged: Any) -> None:  # noqa: ANN401 - JSON
+    """As the API gives it; there is none in the lab but the planted one."""
+    (found,) = [one for one in judged["findings"] if one["id"].endswith("/requests")]
+    assert found["verdict"] == "FAIL"
+    assert (
+        "VerticalPodAutoscaler planted (updateMode Auto) sets the request for cpu"
+        in (found["headline"])
+    )
 
 
 def test_the_autoscaler_is_as_it_was(judged: Any, lab: Lab, limits: tuple[int, int]) -> None:  # noqa: ANN401 - JSON

@@ -40,6 +40,7 @@ KINDS = {
         "ReplicaSet": ("replicasets", True),
     },
     "/apis/autoscaling/v2": {"HorizontalPodAutoscaler": ("horizontalpodautoscalers", True)},
+    "/apis/autoscaling.k8s.io/v1": {"VerticalPodAutoscaler": ("verticalpodautoscalers", True)},
     "/apis/batch/v1": {"CronJob": ("cronjobs", True), "Job": ("jobs", True)},
     "/apis/discovery.k8s.io/v1": {"EndpointSlice": ("endpointslices", True)},
     "/apis/metrics.k8s.io/v1beta1": {"PodMetrics": ("pods", True)},

@@ -89,7 +89,8 @@ def judge_requests(
         for (container, resource), values in _asked(kinds).items()
         if resource in counted and len(values) > 1
     )
-    detail = (*_left_out(settings, kinds[0]), _vertical(run))
+    setters = tuple(_setters(run, settings, kinds))
+    detail = (*_left_out(settings, kinds[0]), *_vertical(run, settings))
     if without:
         return Answer(
             verdict=Verdict.FAIL,
@@ -97,6 +98,15 @@ def judge_requests(
             "compute their share",
             detail=detail,
             advice=describe(settings),
+        )
+    if setters:
+        return Answer(
+            verdict=Verdict.FAIL,
+            headline=f"{who}: {setters[0]}, which it divides by: each undoes what the other does",
+            detail=(*setters[1:], *changed, *detail),
+            advice=f"kubectl -n {settings.namespace} get verticalpodautoscalers -o yaml  # one of "
+            "the two by another metric, or updateMode Off",
+            evidence=evidence_of(trials),
         )
     if changed:
         return Answer(
@@ -161,8 +171,39 @@ def _left_out(
             )
 
 
-def _vertical(run: LoadRun) -> str:
+def _setters(
+    run: LoadRun,
+    settings: AutoscalerSettings,
+    kinds: Sequence[tuple[ContainerResources, ...]],
+) -> Iterator[str]:
+    """Each vertical autoscaler that sets a request of which this one takes a share. An average
+    value divides by none (Vertical Pod Autoscaler, Known limitations: not with a
+    HorizontalPodAutoscaler on the same resource metric).
+    """
+    for one in run.plan.settings.vertical_autoscalers or ():
+        if (one.namespace, one.target) != (settings.namespace, settings.target):
+            continue
+        for metric in settings.metrics:
+            names = {each.name for containers in kinds for each in containers}
+            counted = names if metric.container is None else names & {metric.container}
+            of = sorted(name for name in counted if metric.resource in one.sets(name))
+            if of and metric.utilization is not None:
+                yield (
+                    f"VerticalPodAutoscaler {one.name} (updateMode {one.mode}) sets the request "
+                    f"for {metric.resource.value} of {', '.join(of)}"
+                )
+
+
+def _vertical(run: LoadRun, settings: AutoscalerSettings) -> Iterator[str]:
+    """What is not known of vertical autoscalers, and those that are there and do no harm."""
+    kind = "VerticalPodAutoscaler"
     for what, why in run.plan.settings.unknown.items():
-        if "verticalpodautoscaler" in what.lower():
-            return f"whether a VerticalPodAutoscaler follows the same service is not known: {why}"
-    return "VerticalPodAutoscalers were not read: only changed requests would show one"
+        if what in (kind, f"{kind} of {settings.namespace}"):
+            yield f"whether a {kind} follows the same service is not known: {why}"
+            return
+    found = run.plan.settings.vertical_autoscalers
+    if found is None:
+        yield f"{kind}s were not read: only changed requests would show one"
+    for one in found or ():
+        if (one.namespace, one.target) == (settings.namespace, settings.target):
+            yield f"{kind} {one.name}: updateMode {one.mode}"

@@ -59,7 +59,7 @@ def test_no_object_of_a_kind_is_an_answer(api: StandInApi, tmp_path: Path) -> No
 def test_a_kind_that_is_not_there_is_said_so(api: StandInApi, tmp_path: Path) -> None:
     """Of a group that the API has, and of one that it has not."""
     found, facts = reading(api, tmp_path)
-    for kind in ("Application", "Component", "VerticalPodAutoscaler"):
+    for kind in ("Application", "Component"):
         assert kind not in found
         assert not facts[kind].served
         assert facts[kind].file is None

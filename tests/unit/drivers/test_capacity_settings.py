@@ -19,7 +19,7 @@ from scaled_service import (
 
 from harness.drivers.capacity_settings import INIT, OVERHEAD, read_capacity
 from harness.drivers.kubernetes_connection import ConnectionBrokenError
-from harness.model.autoscaling import ContainerResources, Resource
+from harness.model.autoscaling import ContainerResources, Resource, VerticalAutoscalerSettings
 from harness.model.quota import CapacitySettings, Claim
 
 CPU, MEMORY = Resource.CPU, Resource.MEMORY
@@ -74,7 +74,7 @@ def total(claim: Claim, resource: Resource, field: str = "requests") -> float:
 
 class TestReplicas:
     def test_an_empty_cluster_claims_nothing(self) -> None:
-        assert read(StandInApi()) == CapacitySettings(claims=(), quotas=())
+        assert read(StandInApi()) == CapacitySettings(claims=(), quotas=(), vertical_autoscalers=())
 
     def test_an_autoscalers_maximum_with_all_of_a_rollout(self, api: StandInApi) -> None:
         found = only_claim(api)
@@ -332,3 +332,47 @@ class TestRights:
 def test_nothing_is_changed(api: StandInApi) -> None:
     read(api)
     assert api.changes == []
+
+
+class TestVerticalAutoscalers:
+    """The fields of autoscaling.k8s.io/v1, as its API reference has them."""
+
+    def vertical(self, **spec: Any) -> Object:  # noqa: ANN401 - fields of its spec
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}
+        return named("checkout", spec={"targetRef": target, **spec})
+
+    def only(self, api: StandInApi, **spec: Any) -> VerticalAutoscalerSettings:  # noqa: ANN401
+        api.put("verticalpodautoscalers", self.vertical(**spec))
+        (found,) = read(api).vertical_autoscalers or ()
+        return found
+
+    def test_without_more_it_sets_all_of_all_containers(self, api: StandInApi) -> None:
+        found = self.only(api)
+        assert (found.namespace, found.target) == (NAMESPACE, "Deployment/checkout")
+        assert found.mode == "Auto"
+        assert found.sets("checkout") == (CPU, MEMORY)
+
+    def test_one_that_only_recommends_sets_nothing(self, api: StandInApi) -> None:
+        assert self.only(api, updatePolicy={"updateMode": "Off"}).sets("checkout") == ()
+
+    def test_a_policy_of_a_container_comes_before_that_of_all(self, api: StandInApi) -> None:
+        policies = [
+            {"containerName": "*", "controlledResources": ["memory"]},
+            {"containerName": "proxy", "mode": "Off"},
+            {"containerName": "main", "maxAllowed": {"cpu": "1"}},
+        ]
+        found = self.only(
+            api,
+            updatePolicy={"updateMode": "InPlaceOrRecreate"},
+            resourcePolicy={"containerPolicies": policies},
+        )
+        assert found.sets("checkout") == (MEMORY,)
+        assert found.sets("proxy") == ()
+        assert found.sets("main") == (CPU, MEMORY)
+
+    def test_those_that_may_not_be_read_are_unknown(self, api: StandInApi) -> None:
+        api.put("verticalpodautoscalers", self.vertical())
+        api.forbidden |= {"get verticalpodautoscalers", "get namespaces"}
+        found = read(api)
+        assert found.vertical_autoscalers == ()
+        assert set(found.unknown) == {"VerticalPodAutoscaler"}

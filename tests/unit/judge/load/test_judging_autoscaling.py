@@ -41,6 +41,8 @@ from harness.model.autoscaling import (
     ScalingRules,
     Sighting,
     Timings,
+    VerticalAutoscalerSettings,
+    VerticalPolicy,
 )
 from harness.model.history import Event, LoadInjected
 from harness.model.load_profile import Profile, Stage
@@ -412,10 +414,58 @@ def test_requests_that_somebody_changes_fail() -> None:
     assert "checkout (cpu): 0.1 and 0.15, as a VerticalPodAutoscaler" in found.headline
     assert "VerticalPodAutoscalers were not read" in found.detail[-1]
     unknown = CapacitySettings(
-        claims=(CLAIM,), quotas=(), unknown={"verticalpodautoscalers": "forbidden"}
+        claims=(CLAIM,), quotas=(), unknown={"VerticalPodAutoscaler": "forbidden"}
     )
     found = judged(recorded_run([], settings=unknown), "requests")
     assert found.detail[-1].endswith("is not known: forbidden")
+
+
+def beside(*policies: VerticalPolicy, mode: str = "Auto", of: str = CLAIM.controller) -> Finding:
+    """The check of requests of an autoscaler by CPU and memory, with a vertical one beside it."""
+    vertical = VerticalAutoscalerSettings(
+        namespace=CLAIM.namespace, name="checkout", target=of, mode=mode, policies=policies
+    )
+    settings = CapacitySettings(claims=(CLAIM,), quotas=(), vertical_autoscalers=(vertical,))
+    return judged(recorded_run([], settings=settings), "requests")
+
+
+def test_a_vertical_autoscaler_of_the_same_resources_fails() -> None:
+    """By its settings already, before it has changed a request."""
+    found = beside()
+    assert found.verdict is FAIL
+    assert found.headline.endswith(
+        "VerticalPodAutoscaler checkout (updateMode Auto) sets the request for cpu of checkout, "
+        "which it divides by: each undoes what the other does"
+    )
+    assert found.detail[0].endswith("sets the request for memory of checkout")
+    only_memory = VerticalPolicy(container="*", resources=(Resource.MEMORY,))
+    found = beside(only_memory, mode="Initial")
+    assert found.verdict is FAIL
+    assert "sets the request for memory of checkout" in found.headline
+
+
+def test_a_vertical_autoscaler_that_does_no_harm_is_told() -> None:
+    """It only recommends, leaves the container alone, or follows another service."""
+    found = beside(mode="Off")
+    assert found.verdict is PASS
+    assert found.detail[-1] == "VerticalPodAutoscaler checkout: updateMode Off"
+    own = VerticalPolicy(container="checkout", resources=())
+    assert beside(own, VerticalPolicy(container="*", resources=tuple(Resource))).verdict is PASS
+    elsewhere = beside(of="Deployment/another")
+    assert elsewhere.verdict is PASS
+    assert not any("VerticalPodAutoscaler" in line for line in elsewhere.detail)
+
+
+def test_a_vertical_autoscaler_of_what_is_not_divided_by_passes() -> None:
+    """An average value is of the usage alone."""
+    by_value = replace(
+        DOCUMENTED, metrics=(ResourceTarget(resource=Resource.CPU, average_value=0.5),)
+    )
+    vertical = VerticalAutoscalerSettings(
+        namespace=CLAIM.namespace, name="checkout", target=CLAIM.controller, mode="Auto"
+    )
+    settings = CapacitySettings(claims=(CLAIM,), quotas=(), vertical_autoscalers=(vertical,))
+    assert judged(recorded_run([], by=by_value, settings=settings), "requests").verdict is PASS
 
 
 def test_what_nobody_read_of_its_pods_is_inconclusive() -> None:

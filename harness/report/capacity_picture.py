@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from harness.capacity.scalability import rate as rate_of
 from harness.model.load_judgement import CapacityPoint, CapacitySummary, Injection
@@ -21,6 +22,12 @@ _TOP = 28.0
 _HEIGHT = 250.0
 _CAP = 7.0
 """Half of a bracket's crossbar."""
+
+_ROW = 15.0
+"""Of labels below the axis."""
+
+_APART = 6.0
+"""Between two labels of a row."""
 
 _ASIDE = 16.0
 """Tried rates stand beside their bracket, and those tried again beside each other."""
@@ -48,9 +55,11 @@ def draw_capacity(searched: CapacitySummary, *, peak: float | None, name: str) -
     def y(value: float) -> float:
         return floor - axis.height(value) * _HEIGHT
 
+    labels = tuple(_labels(searched, x))
+    below = floor + _ROW * (1 + max((one.row for one in labels), default=0))
     svg = picture(
         name,
-        floor,
+        below,
         f"{searched.trial}: capacity by replicas held",
         _described(searched, peak),
     )
@@ -60,7 +69,7 @@ def draw_capacity(searched: CapacitySummary, *, peak: float | None, name: str) -
         pen.text("tick", _LEFT - 6, y(value) + 4, label if value else "0", "end")
     pen.line("axis", _LEFT, floor, RIGHT, floor)
     pen.text("strong", 4, _TOP + 10, "requests/s", "start")
-    pen.text("tick", RIGHT, floor + 31, "replicas held (no autoscaler)", "end")
+    pen.text("tick", RIGHT, below + 31, "replicas held (no autoscaler)", "end")
     _law(pen, searched, most, x, y)
     if peak is not None:
         pen.line("rto", _LEFT, y(peak), RIGHT, y(peak))
@@ -68,8 +77,31 @@ def draw_capacity(searched: CapacitySummary, *, peak: float | None, name: str) -
     for point in searched.points:
         _point(pen, point, x(point.replicas), y, top=_TOP)
         pen.text("tick", x(point.replicas), floor + 15, f"{point.replicas}", "middle")
+    for one in labels:
+        pen.text("label", one.middle, floor + 17 + _ROW * (one.row + 1), one.text, "middle")
+    pen.text("tick", 27, floor + 15, "replicas", "start")
+    pen.text("tick", 27, floor + 17 + _ROW, "capacity", "start")
     _legend(pen, searched)
     return as_text(svg)
+
+
+class _Label(NamedTuple):
+    """The capacity of one number of replicas, below it; in a lower row where it has no room."""
+
+    text: str
+    middle: float
+    row: int
+
+
+def _labels(searched: CapacitySummary, x: Callable[[float], float]) -> Iterator[_Label]:
+    ends: list[float] = []
+    for point in sorted(searched.points, key=lambda one: one.replicas):
+        text = capacity_bounds(point)
+        half = width(text) / 2
+        middle = min(x(point.replicas), RIGHT - half)
+        row = next((row for row, end in enumerate(ends) if end < middle - half), len(ends))
+        ends[row : row + 1] = [middle + half + _APART]
+        yield _Label(text, middle, row)
 
 
 def _highest(searched: CapacitySummary, peak: float | None) -> float:
@@ -106,7 +138,7 @@ def _law(
 def _point(
     pen: Pen, point: CapacityPoint, x: float, y: Callable[[float], float], *, top: float
 ) -> None:
-    """The bracket with its numbers, open above where no rate failed, and the rates beside it."""
+    """The bracket, open above where no rate failed, and the rates beside it."""
     low = y(point.holds or 0.0)
     if point.fails is None and point.holds is not None:
         pen.path("open", f"M{x:.1f} {low:.1f}V{top:g}m-5 8l5 -8l5 8")
@@ -122,11 +154,6 @@ def _point(
     for probe in point.probes:
         tried[probe.rate] += 1
         _tried(pen, point, probe, x - _ASIDE * 0.7 - 8 * (tried[probe.rate] - 1), y(probe.rate))
-    label = capacity_bounds(point)
-    beside = x + _CAP + 5
-    anchor, at = ("start", beside) if beside + width(label) <= RIGHT else ("end", RIGHT)
-    level = y(point.fails if point.fails is not None else point.holds or 0.0)
-    pen.text("label", at, max(top + 10, level - 8), label, anchor)
 
 
 def _tried(pen: Pen, point: CapacityPoint, probe: Injection, x: float, y: float) -> None:
